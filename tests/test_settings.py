@@ -34,8 +34,7 @@ from parabola.functions.outcomes.execution_history import LogSearch
 from parabola.functions.outcomes.execution_log import ExecutionEntry
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
-from parabola.functions.processes.host_bundle import HostBundle
-from parabola.functions.processes.host_command import HostCommand
+from parabola.functions.processes.host_bundle import HostBundle, HostCommand
 from parabola.functions.processes.host_failures import LoadFailure
 from parabola.functions.processes.host_set import HostConfig, HostSet
 from parabola.functions.settings import FunctionSettings

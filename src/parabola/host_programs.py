@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
 
-from parabola.functions.processes.host_command import HostCommand, Purpose
+from parabola.functions.processes.host_bundle import HostCommand, Purpose
 from parabola.functions.processes.host_failures import LoadFailure
 from parabola.functions.processes.host_set import HostConfig
 from parabola.functions.settings import FunctionSettings

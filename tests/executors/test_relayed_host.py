@@ -16,7 +16,7 @@ from parabola.database.model.errors import StorageBusy
 from parabola.database.usage import Limits
 from parabola.executors import relay
 from parabola.executors.file_executor import FileExecutor
-from parabola.executors.foresight import MOST_WRITES
+from parabola.executors.habits import MOST_WRITES
 from parabola.executors.relay import RelayedHost
 
 
@@ -247,7 +247,7 @@ async def test_a_write_that_fails_after_all_has_its_run_made_again(host: Relayed
 async def test_new_code_is_not_told_what_the_old_one_asked_for(host: Relayed) -> None:
     taught(host)
     host.relayed.from_engine(b'{"type":"load","deployment":"next"}')
-    assert not host.relayed._foresights
+    assert not host.relayed._habits
 
 
 async def test_a_store_that_fails_in_a_read_ahead_does_not_end_the_host(
@@ -322,9 +322,9 @@ async def test_what_fails_is_not_tried_ahead_in_every_run(
 
 async def test_a_cleanup_is_no_write_that_was_right(host: Relayed, monkeypatch: pytest.MonkeyPatch) -> None:
     found = taught(host)
-    foresight = host.relayed._foresights["", "module:mutation"]
+    habits = host.relayed._habits["", "module:mutation"]
     noted: list[bool] = []
-    monkeypatch.setattr(foresight, "has_written", noted.append)
+    monkeypatch.setattr(habits, "has_written", noted.append)
     cleanup = {"call": 2, "op": "1.0/queryCleanup", "args": {"queryId": 1, "consumed": 1}}
     host.run(4, kind="mutation", n=2.0)
     host.says("syscall", 4, calls=[cleanup], ahead=1, told=1)

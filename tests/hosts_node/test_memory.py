@@ -17,7 +17,7 @@ from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
-from parabola.functions.processes.host_command import HostCommand, Purpose
+from parabola.functions.processes.host_bundle import HostCommand, Purpose
 from parabola.functions.settings import FunctionSettings
 from parabola.host_programs import host_programs, isolate_command
 from parabola.services.deploys.push import Push

@@ -22,7 +22,7 @@ import orjson
 import uvloop
 
 from parabola.executors.file_executor import FileExecutor
-from parabola.executors.foresight import Foresight
+from parabola.executors.habits import Habits
 from parabola.executors.relayed_run import NamedRun, RelayedRun
 from parabola.hosts.python.chain_line import ChainLine
 from parabola.values.limits import MAX_HOST_MESSAGE_BYTES
@@ -93,12 +93,12 @@ class LineProtocol(asyncio.Protocol):
 class RelayedHost:
     """One host, its engine, and the transactions of its runs that are executed here."""
 
-    def __init__(self, executor: FileExecutor, foresights: dict[tuple[str, str], Foresight]) -> None:
-        """`foresights` of functions, by their components and paths, are those of all hosts of a relay."""
+    def __init__(self, executor: FileExecutor, habits: dict[tuple[str, str], Habits]) -> None:
+        """`habits` of functions, by their components and paths, are those of all hosts of a relay."""
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when either side is gone."""
         self._executor = executor
-        self._foresights = foresights
+        self._habits = habits
         self._runs: dict[int, RelayedRun] = {}
         self._chain = executor.chain()
         self._chain_line: ChainLine[tuple[NamedRun, bytes]] = ChainLine()
@@ -120,7 +120,7 @@ class RelayedHost:
                 return
             if line.startswith(b'{"type":"load"'):
                 self._executor.adopt(orjson.loads(line).get("database"))
-                self._foresights.clear()
+                self._habits.clear()
         else:
             kind, id = found[1], int(found[2])
             if kind == b"run":
@@ -156,8 +156,8 @@ class RelayedHost:
                 self._left_chain(run.id)
                 return
             function = run.component, run.path
-            foresight = self._foresights.get(function) or self._foresights.setdefault(function, Foresight())
-            relayed = self._runs[run.id] = RelayedRun(run, own, begin, foresight)
+            habits = self._habits.get(function) or self._habits.setdefault(function, Habits())
+            relayed = self._runs[run.id] = RelayedRun(run, own, begin, habits)
             line = relayed.begun(line)
         self.host.send(line)
 
@@ -271,7 +271,7 @@ async def serve(control: socket.socket) -> None:
     """Relay until the engine has closed the control socket, and the last host has ended."""
     loop = asyncio.get_running_loop()
     executor = FileExecutor()
-    foresights: dict[tuple[str, str], Foresight] = {}
+    habits: dict[tuple[str, str], Habits] = {}
     ended: asyncio.Future[None] = loop.create_future()
     hosts: set[asyncio.Task[None]] = set()
 
@@ -283,7 +283,7 @@ async def serve(control: socket.socket) -> None:
         except OSError:
             data, descriptors = b"", []
         if len(descriptors) == MAX_DESCRIPTORS:
-            task = loop.create_task(_relay(RelayedHost(executor, foresights), descriptors))
+            task = loop.create_task(_relay(RelayedHost(executor, habits), descriptors))
             hosts.add(task)
             task.add_done_callback(hosts.discard)
         elif not data:

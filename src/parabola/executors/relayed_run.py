@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 from msgspec import Raw
 
-from parabola.executors.foresight import Foreseen, Foresight, Sighting
+from parabola.executors.habits import Foreseen, Habits, Sighting
 from parabola.executors.own_transaction import WRITES, OwnTransaction
 from parabola.hosts.python.executor import ExecutedRun, Served
 
@@ -47,7 +47,7 @@ class RelayedRun:
     __slots__ = (
         "_begin",
         "_foreseen",
-        "_foresight",
+        "_habits",
         "_has_tried",
         "_reads",
         "_run",
@@ -61,15 +61,15 @@ class RelayedRun:
         run: NamedRun,
         own: OwnTransaction,
         begin: Callable[[], OwnTransaction | None],
-        foresight: Foresight,
+        habits: Habits,
     ) -> None:
         self.own = own
         self.is_told_of_writes = False
         """Whether the host answers writes before they are executed."""
         self._run = run
         self._begin = begin
-        self._foresight = foresight
-        self._sighting = Sighting() if foresight.is_curious() else None
+        self._habits = habits
+        self._sighting = Sighting() if habits.is_curious() else None
         self._foreseen: Foreseen | None = None
         self._reads: list[_Told] = []
         """Those of which it is not known yet whether the host has used them."""
@@ -82,19 +82,19 @@ class RelayedRun:
             return self._with_answers(line)
         except Exception:
             _log.debug("%s begins without what was foreseen", self._run.path, exc_info=True)
-            self._foresight.forget()
+            self._habits.forget()
             self._has_tried = True
             self._reads = []
             return line
 
     def _with_answers(self, line: bytes) -> bytes:
-        foresight = self._foresight
-        writes = foresight.writes_told() if self._run.kind == "mutation" else 0
-        if foresight.knows_reads:
+        habits = self._habits
+        writes = habits.writes_told() if self._run.kind == "mutation" else 0
+        if habits.knows_reads:
             self._read_ahead()
         if not writes and not self._reads:
             return line
-        ids = self.own.db.foretell_ids(foresight.inserts) if writes and foresight.inserts else {}
+        ids = self.own.db.foretell_ids(habits.inserts) if writes and habits.inserts else {}
         ahead = {
             "calls": [read.text.decode() for read in self._reads],
             "replies": [orjson.Fragment(read.answer) for read in self._reads],
@@ -106,7 +106,7 @@ class RelayedRun:
 
     def _read_ahead(self) -> None:
         """Read what the function will probably read."""
-        foreseen = self._foreseen = self._foresight.foresee(orjson.loads(memoryview(self._run.args)))
+        foreseen = self._foreseen = self._habits.foresee(orjson.loads(memoryview(self._run.args)))
         size = 0
         while (text := foreseen.next_text()) is not None:
             call = orjson.loads(text)
@@ -148,7 +148,7 @@ class RelayedRun:
         if self._foreseen is not None and reads:
             self._foreseen.used(len(used))
         if len(used) < len(reads):
-            self._foresight.look_again()
+            self._habits.look_again()
             self._sighting = self._sighting or Sighting()
         if (has_tried or len(used) < len(reads)) and not self._restart(used):
             return False
@@ -167,7 +167,7 @@ class RelayedRun:
             and not any("error" in reply for reply in served.replies[:told])
         )
         if not was_right or any(call["op"] in WRITES for call in calls[:told]):
-            self._foresight.has_written(was_right)
+            self._habits.has_written(was_right)
         return was_right
 
     def note(self, calls: Sequence[Json], line: bytes, served: Served) -> None:
@@ -181,8 +181,8 @@ class RelayedRun:
         if self._sighting is None:
             return
         try:
-            self._foresight.learn(orjson.loads(memoryview(self._run.args)), self._sighting)
+            self._habits.learn(orjson.loads(memoryview(self._run.args)), self._sighting)
         except Exception:
             _log.debug("nothing can be learned of %s", self._run.path, exc_info=True)
-            self._foresight.forget()
+            self._habits.forget()
         self._sighting = None

@@ -430,7 +430,8 @@ await withBrowser(async (context) => {
     for (const path of PAGES) {
       await page.setViewportSize({ width: 1280, height: 800 });
       await open(path);
-      await page.locator("[role=status]").filter({ hasText: "Loading" }).waitFor({ state: "detached" });
+      const loading = page.locator("[role=status]").filter({ hasText: "Loading" });
+      await loading.first().waitFor({ state: "detached" }); // there may be several: it is the first of those that are left
       await looksGood(`/${path} in ${scheme} colours`, `${path.replaceAll("/", "_") || "overview"}_${scheme}`);
     }
   }

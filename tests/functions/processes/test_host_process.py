@@ -15,8 +15,7 @@ import orjson
 import pytest
 
 from functions.pool_hosts import IdleHost
-from parabola.functions.processes.host_bundle import HostBundle
-from parabola.functions.processes.host_command import HostCommand
+from parabola.functions.processes.host_bundle import HostBundle, HostCommand
 from parabola.functions.processes.host_failures import HostLost, LoadFailure
 from parabola.functions.processes.host_messages import Done, Failed
 from parabola.functions.processes.host_process import HostProcess, describe_exit

@@ -17,7 +17,7 @@ import pytest
 
 from functions.processes.test_host_process import bundle, host, request, result_of
 from held_folders import wait_until_nobody_holds
-from parabola.functions.processes.host_command import HostCommand
+from parabola.functions.processes.host_bundle import HostCommand
 from parabola.functions.processes.host_failures import LoadFailure
 from parabola.functions.processes.host_process import HostProcess
 from parabola.functions.processes.process_folder import ProcessFolder, folder_of_engine

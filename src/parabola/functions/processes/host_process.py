@@ -13,7 +13,7 @@ import time
 from typing import Final, Protocol, Self, cast
 
 from parabola.functions.outcomes.failures import FunctionFailure
-from parabola.functions.processes.host_command import HostCommand
+from parabola.functions.processes.host_bundle import HostCommand
 from parabola.functions.processes.host_connection import HostConnection
 from parabola.functions.processes.host_failures import LoadFailure
 from parabola.functions.processes.host_lines import after_noise, named_in, read_line, read_plain_end, shown

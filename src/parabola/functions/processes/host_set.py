@@ -20,8 +20,13 @@ from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.deployed.runtimes import RUNTIMES, RuntimeName
 from parabola.functions.processes.action_pool import ActionPool
 from parabola.functions.processes.demand import BUSY_RUNS
-from parabola.functions.processes.host_bundle import ComponentBundle, ExecutedDatabase, HostBundle
-from parabola.functions.processes.host_command import HostCommand, Purpose
+from parabola.functions.processes.host_bundle import (
+    ComponentBundle,
+    ExecutedDatabase,
+    HostBundle,
+    HostCommand,
+    Purpose,
+)
 from parabola.functions.processes.host_connection import HostPool
 from parabola.functions.processes.host_failures import HostLost, LoadFailure
 from parabola.functions.processes.host_losses import HostLosses

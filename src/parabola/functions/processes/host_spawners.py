@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from parabola.functions.deployed.runtimes import RuntimeName
-from parabola.functions.processes.host_bundle import HostBundle
-from parabola.functions.processes.host_command import HostCommand, Purpose
+from parabola.functions.processes.host_bundle import HostBundle, HostCommand, Purpose
 from parabola.functions.processes.host_connection import HostConnection
 from parabola.functions.processes.host_process import HostProcess
 from parabola.functions.processes.host_zygote import ForkingSpawner

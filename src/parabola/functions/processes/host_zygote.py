@@ -16,8 +16,7 @@ from typing import Final
 
 import orjson
 
-from parabola.functions.processes.host_bundle import HostBundle
-from parabola.functions.processes.host_command import HostCommand
+from parabola.functions.processes.host_bundle import HostBundle, HostCommand
 from parabola.functions.processes.host_failures import HostLost, LoadFailure
 from parabola.functions.processes.host_messages import ChildExited, HostMessage
 from parabola.functions.processes.host_process import HostProcess

@@ -20,8 +20,6 @@ from parabola.services.archives.imported_tables import user_tables
 from parabola.services.archives.rows import ImportRefused
 from parabola.services.files.passed_files import PassedFiles
 from parabola.services.files.stored_files import FILES, STORAGE, StoredFiles
-from parabola.services.imports.append import AppendImport
-from parabola.services.imports.hidden import HiddenImport
 from parabola.services.imports.load import ChangeComponents, ImportLoad, ImportOver
 from parabola.services.imports.plan import leftovers, plan_tables
 from parabola.services.imports.record import (
@@ -33,7 +31,6 @@ from parabola.services.imports.record import (
     state_field,
 )
 from parabola.services.imports.source import ImportSource, incoming_tables, read_chunks
-from parabola.services.imports.summary import TableChange, summary
 from parabola.services.imports.switch import table_exists
 from parabola.services.imports.uploads import ABANDONED_AFTER_SECONDS, Uploads
 from parabola.services.settings import ServiceSettings
@@ -44,6 +41,7 @@ if TYPE_CHECKING:
     from parabola.database.commits.write_set import WriteSet
     from parabola.database.database import Database
     from parabola.database.transaction import Transaction
+    from parabola.services.imports.summary import TableChange
 
 __all__ = ["Imports"]
 
@@ -239,6 +237,10 @@ class Imports:
                 await self._look_through(record, source)
             else:
                 load = ImportLoad(self._database, record.id, source, self._files(), self._components)
+                # Few servers ever take an import in.
+                from parabola.services.imports.append import AppendImport
+                from parabola.services.imports.hidden import HiddenImport
+
                 kind = AppendImport if record.request.mode == "Append" else HiddenImport
                 await kind(load, record).run()
         finally:
@@ -270,6 +272,8 @@ class Imports:
             mine = [table for table in incoming if table.component == component]
             id = ids.get(component, NOT_THERE)
             plan_tables(self._database.registry, mine, record.request.mode, id)
+        from parabola.services.imports.summary import summary
+
         state = ImportState(
             state="waiting_for_confirmation",
             message_to_confirm=summary(changes, created),
@@ -294,6 +298,8 @@ class Imports:
         """What would change, `ids` being those of all components by their paths. Raises `ImportRefused` for
         documents that mode RequireEmpty does not allow.
         """
+        from parabola.services.imports.summary import TableChange
+
         changes = []
         for table, rows in zip(source.tables, counts, strict=True):
             id = ids.get(table.component, NOT_THERE)

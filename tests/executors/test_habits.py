@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parabola.executors.foresight import MOST_WRITES, Foreseen, Foresight, Sighting
+from parabola.executors.habits import MOST_WRITES, Foreseen, Habits, Sighting
 from parabola.hosts.node import node_executable
 
 Json = dict[str, Any]
@@ -72,15 +72,13 @@ def sighting_of(*reads: Read, writes: Sequence[tuple[Json, Json]] = ()) -> Sight
     return sighting
 
 
-def learn(
-    foresight: Foresight, arguments: Any, *reads: Read, writes: Sequence[tuple[Json, Json]] = ()
-) -> None:
-    foresight.learn(arguments, sighting_of(*reads, writes=writes))
+def learn(habits: Habits, arguments: Any, *reads: Read, writes: Sequence[tuple[Json, Json]] = ()) -> None:
+    habits.learn(arguments, sighting_of(*reads, writes=writes))
 
 
-def foreseen(foresight: Foresight, arguments: Any, *answers: Any) -> list[str]:
+def foreseen(habits: Habits, arguments: Any, *answers: Any) -> list[str]:
     """The texts that a run is foreseen to send, where its reads are answered like that."""
-    run = foresight.foresee(arguments)
+    run = habits.foresee(arguments)
     texts: list[str] = []
     while (text := run.next_text()) is not None:
         texts.append(text.decode())
@@ -90,21 +88,21 @@ def foreseen(foresight: Foresight, arguments: Any, *answers: Any) -> list[str]:
     return texts
 
 
-def has_read(foresight: Foresight, used: int, count: int, run: Foreseen | None = None) -> None:
+def has_read(habits: Habits, used: int, count: int, run: Foreseen | None = None) -> None:
     """A run has been told so many answers, and has used the first of them."""
-    told = run or foresight.foresee({})
+    told = run or habits.foresee({})
     for _ in range(count):
         told.found(None)
     told.used(used)
     if used < count:
-        foresight.look_again()
+        habits.look_again()
 
 
-def knows(*runs: tuple[Any, Sequence[Read]]) -> Foresight:
-    foresight = Foresight()
+def knows(*runs: tuple[Any, Sequence[Read]]) -> Habits:
+    habits = Habits()
     for arguments, reads in runs:
-        learn(foresight, arguments, *reads)
-    return foresight
+        learn(habits, arguments, *reads)
+    return habits
 
 
 def of_id(id: str, *, field: str = "id") -> tuple[Json, list[Read]]:
@@ -116,23 +114,23 @@ def of_id(id: str, *, field: str = "id") -> tuple[Json, list[Read]]:
 
 
 def test_a_read_of_what_an_argument_names_is_foreseen_after_two_runs() -> None:
-    foresight = Foresight()
+    habits = Habits()
     for id in ("a", "b"):
-        assert foreseen(foresight, {"id": "c"}) == []
+        assert foreseen(habits, {"id": "c"}) == []
         arguments, reads = of_id(id)
-        learn(foresight, arguments, *reads)
-    assert foreseen(foresight, {"id": "c"}) == ['{"call":1,"op":"1.0/get","args":{"id":"c"}}']
+        learn(habits, arguments, *reads)
+    assert foreseen(habits, {"id": "c"}) == ['{"call":1,"op":"1.0/get","args":{"id":"c"}}']
 
 
 def test_a_read_by_index_is_foreseen_of_an_argument_within_others() -> None:
-    foresight = knows(
+    habits = knows(
         *(
             ({"room": {"name": name}, "more": [1, number]}, [(rows(1, name, number), {"values": []})])
             for name, number in (("red", 4), ("blue", 5))
         )
     )
     arguments = {"more": [1, 7.5], "room": {"name": "green"}}
-    assert foreseen(foresight, arguments) == [written(rows(1, "green", 7.5))]
+    assert foreseen(habits, arguments) == [written(rows(1, "green", 7.5))]
 
 
 def test_reads_are_foreseen_of_what_earlier_ones_have_answered() -> None:
@@ -144,44 +142,42 @@ def test_reads_are_foreseen_of_what_earlier_ones_have_answered() -> None:
             (get(3, team), None),
         ]
 
-    foresight = knows(run("n", "o", "p"), run("q", "r", "s"))
+    habits = knows(run("n", "o", "p"), run("q", "r", "s"))
     arguments, reads = run("x", "y", "z")
     texts = [written(call) for call, _ in reads]
     answers = [value for _, value in reads]
-    assert foreseen(foresight, arguments, *answers) == texts
-    assert foreseen(foresight, arguments) == texts[:1]
-    assert foreseen(foresight, arguments, answers[0]) == texts[:2]
-    assert foreseen(foresight, arguments, {"values": [], "done": True}) == texts[:1]
-    assert foreseen(foresight, arguments, answers[0], None) == texts[:2]
+    assert foreseen(habits, arguments, *answers) == texts
+    assert foreseen(habits, arguments) == texts[:1]
+    assert foreseen(habits, arguments, answers[0]) == texts[:2]
+    assert foreseen(habits, arguments, {"values": [], "done": True}) == texts[:1]
+    assert foreseen(habits, arguments, answers[0], None) == texts[:2]
 
 
 def test_what_is_always_the_same_is_foreseen_without_a_source() -> None:
     call = rows(1, "open", 3, index="t.by_state", operators=[{"limit": 10}, {"filter": True, "or": None}])
-    foresight = knows(*(({"at": at}, [(call, {"values": []})]) for at in ("x", "y")))
-    assert foreseen(foresight, {}) == [written(call)]
+    habits = knows(*(({"at": at}, [(call, {"values": []})]) for at in ("x", "y")))
+    assert foreseen(habits, {}) == [written(call)]
 
 
 def test_what_was_equal_by_coincidence_is_unlearned() -> None:
     def run(amount: str, payer: str) -> tuple[Json, list[Read]]:
         return {"amount": amount, "payer": payer}, [(rows(1, payer), {"values": []})]
 
-    foresight = knows(run("7", "7"), run("7", "7"))
-    assert foreseen(foresight, {"amount": "1", "payer": "2"}) == [written(rows(1, "1"))]
-    learn(foresight, *_spread(run("1", "2")))
-    assert foreseen(foresight, {"amount": "3", "payer": "4"}) == [written(rows(1, "4"))]
+    habits = knows(run("7", "7"), run("7", "7"))
+    assert foreseen(habits, {"amount": "1", "payer": "2"}) == [written(rows(1, "1"))]
+    learn(habits, *_spread(run("1", "2")))
+    assert foreseen(habits, {"amount": "3", "payer": "4"}) == [written(rows(1, "4"))]
 
 
 def test_a_constant_by_coincidence_is_unlearned() -> None:
-    foresight = knows(of_id("a"), of_id("a"), of_id("b"))
-    assert foreseen(foresight, {"id": "c"}) == [written(get(1, "c"))]
-    assert foreseen(foresight, {}) == []
+    habits = knows(of_id("a"), of_id("a"), of_id("b"))
+    assert foreseen(habits, {"id": "c"}) == [written(get(1, "c"))]
+    assert foreseen(habits, {}) == []
 
 
 def test_a_text_and_a_number_are_not_one_value() -> None:
-    foresight = knows(
-        *(({"text": str(n), "number": float(n)}, [(rows(1, n), {"values": []})]) for n in (1, 2))
-    )
-    assert foreseen(foresight, {"text": "5", "number": 6.0}) == [written(rows(1, 6))]
+    habits = knows(*(({"text": str(n), "number": float(n)}, [(rows(1, n), {"values": []})]) for n in (1, 2)))
+    assert foreseen(habits, {"text": "5", "number": 6.0}) == [written(rows(1, 6))]
 
 
 @pytest.mark.parametrize(
@@ -196,26 +192,26 @@ def test_a_text_and_a_number_are_not_one_value() -> None:
     ],
 )
 def test_a_call_in_another_shape_is_another_call(other: Json) -> None:
-    foresight = knows(of_id("a"))
-    learn(foresight, {"id": "b"}, (other, None))
-    assert foreseen(foresight, {"id": "c"}) == []
-    learn(foresight, *_spread(of_id("d")))
-    assert foreseen(foresight, {"id": "c"}) == [written(get(1, "c"))]
+    habits = knows(of_id("a"))
+    learn(habits, {"id": "b"}, (other, None))
+    assert foreseen(habits, {"id": "c"}) == []
+    learn(habits, *_spread(of_id("d")))
+    assert foreseen(habits, {"id": "c"}) == [written(get(1, "c"))]
 
 
 def test_what_comes_instead_for_good_is_learned_in_its_place() -> None:
-    foresight = knows(*map(of_id, "abcd"))
+    habits = knows(*map(of_id, "abcd"))
     for _ in range(12):
-        learn(foresight, {"id": "e"}, (rows(1, "e"), None), (get(2, "e"), None))
-    assert foreseen(foresight, {"id": "e"}, None) == [written(rows(1, "e")), written(get(2, "e"))]
+        learn(habits, {"id": "e"}, (rows(1, "e"), None), (get(2, "e"), None))
+    assert foreseen(habits, {"id": "e"}, None) == [written(rows(1, "e")), written(get(2, "e"))]
 
 
 def test_a_value_that_is_made_of_others_ends_what_is_foreseen() -> None:
     def run(a: int) -> tuple[Json, list[Read]]:
         return {"a": a}, [(rows(1, a), {"values": []}), (rows(2, a + 1), {"values": []}), (get(3, "x"), None)]
 
-    foresight = knows(*map(run, (3, 10, 20, 30)))
-    assert foreseen(foresight, {"a": 5}, {"values": []}, {"values": []}) == [written(rows(1, 5))]
+    habits = knows(*map(run, (3, 10, 20, 30)))
+    assert foreseen(habits, {"a": 5}, {"values": []}, {"values": []}) == [written(rows(1, 5))]
 
 
 def test_an_answer_is_no_source_of_what_was_asked_for_it() -> None:
@@ -227,8 +223,8 @@ def test_an_answer_is_no_source_of_what_was_asked_for_it() -> None:
 
 @pytest.mark.parametrize("value", [None, True, {}, [], {"id": "a"}, ["a"]])
 def test_what_is_no_text_and_no_number_ends_what_is_foreseen(value: Any) -> None:
-    foresight = knows(of_id("a"), of_id("b"))
-    assert foreseen(foresight, {"id": value}) == []
+    habits = knows(of_id("a"), of_id("b"))
+    assert foreseen(habits, {"id": value}) == []
 
 
 @pytest.mark.parametrize("arguments", [None, "id", 7, [], {"other": "a"}])
@@ -247,8 +243,8 @@ def test_what_is_far_into_the_arguments_is_no_source() -> None:
         return {"before": list(range(before)), "value": value}, [(rows(1, value), None)]
 
     for before, is_known in ((MOST_VISITED - 3, True), (MOST_VISITED - 2, False)):
-        foresight = knows(run("a", before), run("b", before))
-        assert bool(foreseen(foresight, run("c", before)[0])) is is_known
+        habits = knows(run("a", before), run("b", before))
+        assert bool(foreseen(habits, run("c", before)[0])) is is_known
 
 
 def test_long_calls_are_not_foreseen() -> None:
@@ -260,23 +256,23 @@ def test_long_calls_are_not_foreseen() -> None:
 
 def test_a_call_that_is_written_in_another_way_is_not_foreseen() -> None:
     for text, is_known in ((b'{"call":1,"op":"1.0/get","args":{"id":"a"}}', True), (b'{"call": 1}', False)):
-        foresight = Foresight()
+        habits = Habits()
         for _ in range(3):
             sighting = Sighting()
             sighting.saw(get(1, "a"), b"[%b]" % text, {"value": None})
-            foresight.learn({}, sighting)
-        assert bool(foreseen(foresight, {})) is is_known
+            habits.learn({}, sighting)
+        assert bool(foreseen(habits, {})) is is_known
 
 
 def test_a_read_that_failed_is_not_foreseen_nor_is_what_comes_after_it() -> None:
-    foresight = Foresight()
+    habits = Habits()
     for id in ("a", "b"):
         sighting = sighting_of((get(1, id), None))
         sighting.saw(get(2, id), written(get(2, id)).encode(), {"error": {"message": "no"}})
         sighting.saw(get(3, "c"), written(get(3, "c")).encode(), {"value": {}})
-        foresight.learn({"id": id}, sighting)
+        habits.learn({"id": id}, sighting)
     answers: list[Any] = [{}, {}, {}]
-    assert foreseen(foresight, {"id": "d"}, *answers) == [written(get(1, "d"))]
+    assert foreseen(habits, {"id": "d"}, *answers) == [written(get(1, "d"))]
 
 
 def _spread(run: tuple[Any, Sequence[Read]]) -> Iterator[Any]:
@@ -310,64 +306,64 @@ def test_a_write_that_was_refused_is_noted_as_one() -> None:
 
 
 def test_what_was_foreseen_in_vain_is_foreseen_no_more_and_tried_again_much_later() -> None:
-    foresight = knows(of_id("a"), of_id("b"))
+    habits = knows(of_id("a"), of_id("b"))
     for _ in range(2):
-        assert foreseen(foresight, {"id": "c"})
-        has_read(foresight, 0, 1)
-    tries = [bool(foreseen(foresight, {"id": "c"})) for _ in range(1000)]
+        assert foreseen(habits, {"id": "c"})
+        has_read(habits, 0, 1)
+    tries = [bool(foreseen(habits, {"id": "c"})) for _ in range(1000)]
     assert not any(tries[:100])
     assert 1 <= sum(tries) <= 10
 
 
 def test_trust_is_given_again_to_what_is_right_when_it_is_tried() -> None:
-    foresight = knows(of_id("a"), of_id("b"))
+    habits = knows(of_id("a"), of_id("b"))
     for _ in range(4):
-        has_read(foresight, 0, 1)
+        has_read(habits, 0, 1)
     for _ in range(100_000):
-        if foreseen(foresight, {"id": "c"}):
-            has_read(foresight, 1, 1)
-    assert all(foreseen(foresight, {"id": "c"}) for _ in range(3))
+        if foreseen(habits, {"id": "c"}):
+            has_read(habits, 1, 1)
+    assert all(foreseen(habits, {"id": "c"}) for _ in range(3))
 
 
 def test_one_in_vain_out_of_many_is_no_reason_for_doubt() -> None:
-    foresight = knows(of_id("a"), of_id("b"))
+    habits = knows(of_id("a"), of_id("b"))
     for at in range(2000):
-        assert foreseen(foresight, {"id": "c"})
-        has_read(foresight, int(at % 10 > 0), 1)
+        assert foreseen(habits, {"id": "c"})
+        has_read(habits, int(at % 10 > 0), 1)
 
 
 def test_what_was_long_right_is_soon_in_doubt_when_it_has_changed() -> None:
-    foresight = knows(of_id("a"), of_id("b"))
+    habits = knows(of_id("a"), of_id("b"))
     for _ in range(100_000):
-        has_read(foresight, 1, 1)
+        has_read(habits, 1, 1)
     for _ in range(100):
-        has_read(foresight, 0, 1)
-    assert not foreseen(foresight, {"id": "c"})
+        has_read(habits, 0, 1)
+    assert not foreseen(habits, {"id": "c"})
 
 
 def test_doubt_is_about_the_first_read_that_was_not_made() -> None:
     reads: list[Read] = [(get(1, "a"), None), (get(2, "b"), None), (get(3, "c"), None)]
-    foresight = knows(({}, reads), ({}, reads))
+    habits = knows(({}, reads), ({}, reads))
     for _ in range(3):
-        has_read(foresight, 1, 3)
-    assert foreseen(foresight, {}, None, None, None) == [written(get(1, "a"))]
+        has_read(habits, 1, 3)
+    assert foreseen(habits, {}, None, None, None) == [written(get(1, "a"))]
 
 
 # ---- curiosity
 
 
-def looked_at(foresight: Foresight, runs: int) -> list[int]:
+def looked_at(habits: Habits, runs: int) -> list[int]:
     """Which ones are, of so many runs that are all alike."""
     seen = []
     for at in range(runs):
-        if foresight.is_curious():
+        if habits.is_curious():
             seen.append(at)
-            learn(foresight, *_spread(of_id("a")))
+            learn(habits, *_spread(of_id("a")))
     return seen
 
 
 def test_pauses_between_runs_that_are_looked_at_double_while_nothing_new_is_seen() -> None:
-    seen = looked_at(Foresight(), 2000)
+    seen = looked_at(Habits(), 2000)
     gaps = [after - before for before, after in pairwise(seen)]
     assert gaps[:2] == [1, 1]  # what was new in them
     pauses = [gap - 1 for gap in gaps[2:]]
@@ -376,58 +372,58 @@ def test_pauses_between_runs_that_are_looked_at_double_while_nothing_new_is_seen
 
 
 def test_there_is_no_pause_after_something_new() -> None:
-    foresight = Foresight()
-    looked_at(foresight, 100)
-    while not foresight.is_curious():
+    habits = Habits()
+    looked_at(habits, 100)
+    while not habits.is_curious():
         pass
-    learn(foresight, *_spread(of_id("b")))
-    assert foresight.is_curious()
+    learn(habits, *_spread(of_id("b")))
+    assert habits.is_curious()
 
 
 def test_there_is_no_pause_after_something_was_foreseen_in_vain() -> None:
-    foresight = Foresight()
-    looked_at(foresight, 100)
-    has_read(foresight, 1, 1)
-    assert not foresight.is_curious()
-    has_read(foresight, 0, 1)
-    assert foresight.is_curious()
+    habits = Habits()
+    looked_at(habits, 100)
+    has_read(habits, 1, 1)
+    assert not habits.is_curious()
+    has_read(habits, 0, 1)
+    assert habits.is_curious()
 
 
 def test_a_function_that_asks_for_nothing_is_seldom_looked_at() -> None:
-    foresight = Foresight()
+    habits = Habits()
     count = 0
     for _ in range(1000):
-        if foresight.is_curious():
+        if habits.is_curious():
             count += 1
-            learn(foresight, {})
+            learn(habits, {})
     assert count < 15
-    assert foreseen(foresight, {}) == []
+    assert foreseen(habits, {}) == []
 
 
 # ---- writes
 
 
 def test_writes_are_allowed_after_two_runs_whose_writes_have_succeeded() -> None:
-    foresight = Foresight()
-    learn(foresight, {})
+    habits = Habits()
+    learn(habits, {})
     for allowed in (0, 0, MOST_WRITES, MOST_WRITES):
-        assert foresight.writes_told() == allowed
-        learn(foresight, {}, writes=[(PATCH, DONE)])
+        assert habits.writes_told() == allowed
+        learn(habits, {}, writes=[(PATCH, DONE)])
 
 
 def test_runs_that_fail_to_write_allow_none() -> None:
-    foresight = Foresight()
+    habits = Habits()
     for _ in range(5):
-        learn(foresight, {}, writes=[(PATCH, DONE), (insert(), FAILED)])
-    assert foresight.writes_told() == 0
+        learn(habits, {}, writes=[(PATCH, DONE), (insert(), FAILED)])
+    assert habits.writes_told() == 0
 
 
 def test_writes_are_allowed_no_more_after_some_that_failed() -> None:
-    by_run, by_answer = Foresight(), Foresight()
-    for foresight in (by_run, by_answer):
+    by_run, by_answer = Habits(), Habits()
+    for habits in (by_run, by_answer):
         for _ in range(2):
-            learn(foresight, {}, writes=[(PATCH, DONE)])
-        assert foresight.writes_told() == MOST_WRITES
+            learn(habits, {}, writes=[(PATCH, DONE)])
+        assert habits.writes_told() == MOST_WRITES
     for _ in range(2):
         learn(by_run, {}, writes=[(PATCH, FAILED)])
         by_answer.has_written(False)
@@ -435,24 +431,24 @@ def test_writes_are_allowed_no_more_after_some_that_failed() -> None:
 
 
 def test_writes_are_allowed_again_when_they_succeed_where_they_are_tried() -> None:
-    foresight = Foresight()
+    habits = Habits()
     for _ in range(2):
-        learn(foresight, {}, writes=[(PATCH, DONE)])
+        learn(habits, {}, writes=[(PATCH, DONE)])
     for _ in range(4):
-        foresight.has_written(False)
+        habits.has_written(False)
     for _ in range(100_000):
-        if foresight.writes_told():
-            foresight.has_written(True)
-    assert foresight.writes_told() == MOST_WRITES
+        if habits.writes_told():
+            habits.has_written(True)
+    assert habits.writes_told() == MOST_WRITES
 
 
 def test_inserts_are_counted_by_table_as_many_as_there_have_been_at_most() -> None:
-    foresight = Foresight()
+    habits = Habits()
     for tables in ("tut", "u", "vv", "t"):
-        learn(foresight, {}, writes=[(insert(table), DONE) for table in tables])
-    assert foresight.inserts == {"t": 2, "u": 1, "v": 2}
-    learn(foresight, {}, writes=[(insert("t"), DONE)] * 50)
-    assert foresight.inserts == {"t": MOST_WRITES}  # so many in all
+        learn(habits, {}, writes=[(insert(table), DONE) for table in tables])
+    assert habits.inserts == {"t": 2, "u": 1, "v": 2}
+    learn(habits, {}, writes=[(insert("t"), DONE)] * 50)
+    assert habits.inserts == {"t": MOST_WRITES}  # so many in all
 
 
 # ---- texts
@@ -502,18 +498,18 @@ def test_values_are_written_as_javascript_writes_them() -> None:
     command = [node_executable(), "--eval", script, json.dumps(values)]
     outcome = subprocess.run(command, capture_output=True, check=True, timeout=60)
     texts = outcome.stdout.decode().split("\n")[:-1]
-    foresight = knows(of_id("a"), of_id("b"))
+    habits = knows(of_id("a"), of_id("b"))
     for value, text in zip(values, texts, strict=True):
-        [said] = foreseen(foresight, {"id": orjson.loads(value)})
+        [said] = foreseen(habits, {"id": orjson.loads(value)})
         assert said == f'{{"call":1,"op":"1.0/get","args":{{"id":{text}}}}}', value
 
 
 def test_values_that_arguments_write_in_another_way_are_found_there() -> None:
-    foresight = Foresight()
+    habits = Habits()
     for text in ("17.0", "1.80e1", "-0.0"):
         value = orjson.loads(text)
-        learn(foresight, {"n": value}, (rows(1, value), None))
-    assert foreseen(foresight, {"n": 20.0}) == [written(rows(1, 20))]
+        learn(habits, {"n": value}, (rows(1, value), None))
+    assert foreseen(habits, {"n": 20.0}) == [written(rows(1, 20))]
 
 
 # ---- whatever functions do
@@ -623,11 +619,11 @@ def is_unambiguous(seen: Sequence[Run], read: int) -> bool:
 def test_what_is_foreseen_is_what_the_function_asks_for_to_the_letter(data: st.DataObject) -> None:
     function = data.draw(functions())
     seen = data.draw(st.lists(runs(function), min_size=2, max_size=4))
-    foresight = knows(*((run.sources[0], run.reads()) for run in seen))
+    habits = knows(*((run.sources[0], run.reads()) for run in seen))
     for run in seen:
-        assert foreseen(foresight, *run.sources) == [written(call) for call in run.calls]
+        assert foreseen(habits, *run.sources) == [written(call) for call in run.calls]
     run = data.draw(runs(function))
-    texts = foreseen(foresight, *run.sources)
+    texts = foreseen(habits, *run.sources)
     for read, (text, call) in enumerate(zip(texts, run.calls, strict=True)):
         if is_unambiguous(seen, read):
             assert text == written(call)
@@ -662,12 +658,12 @@ EVENTS = st.lists(st.tuples(ANYTHING, st.lists(st.tuples(CALLS, REPLIES), max_si
 def test_whatever_is_asked_for_can_be_learned(
     kinds: list[tuple[Any, list[tuple[Json, Json]]]], order: list[tuple[int, int]], data: st.DataObject
 ) -> None:
-    foresight = Foresight()
+    habits = Habits()
     for kind, used in order:
         if kind >= len(kinds):
             continue
         arguments, calls = kinds[kind]
-        told = foresight.foresee(arguments)
+        told = habits.foresee(arguments)
         while (text := told.next_text()) is not None:
             assert isinstance(orjson.loads(text), dict)
             told.found(data.draw(ANYTHING))
@@ -675,10 +671,10 @@ def test_whatever_is_asked_for_can_be_learned(
         sighting = Sighting()
         for call, reply in calls:
             sighting.saw(call, orjson.dumps(call), reply)
-        if foresight.is_curious():
-            foresight.learn(arguments, sighting)
-        assert foresight.writes_told() in (0, MOST_WRITES)
-        assert all(0 < count <= MOST_WRITES for count in foresight.inserts.values())
+        if habits.is_curious():
+            habits.learn(arguments, sighting)
+        assert habits.writes_told() in (0, MOST_WRITES)
+        assert all(0 < count <= MOST_WRITES for count in habits.inserts.values())
 
 
 # ---- what is out of the ordinary
@@ -693,8 +689,8 @@ def test_whatever_is_asked_for_can_be_learned(
     ],
 )
 def test_what_looks_like_a_hole_is_none(call: Json) -> None:
-    foresight = knows(({}, [(call, None)]), ({}, [(call, None)]))
-    assert foreseen(foresight, {}) in ([], [written(call)])
+    habits = knows(({}, [(call, None)]), ({}, [(call, None)]))
+    assert foreseen(habits, {}) in ([], [written(call)])
 
 
 def test_a_call_of_many_levels_is_not_foreseen_or_is() -> None:
@@ -704,26 +700,26 @@ def test_a_call_of_many_levels_is_not_foreseen_or_is() -> None:
     call = rows(1, "a", operators=[{"filter": nested}])
     sighting = Sighting()
     sighting.saw(call, b"", {"value": {"values": []}})
-    Foresight().learn({}, sighting)
+    Habits().learn({}, sighting)
 
 
 def test_a_run_may_end_after_others_have_unlearned_what_it_was_told() -> None:
     reads: list[Read] = [(get(1, "a"), None), (get(2, "b"), None)]
-    foresight = knows(({}, reads), ({}, reads))
-    told = foresight.foresee({})
+    habits = knows(({}, reads), ({}, reads))
+    told = habits.foresee({})
     for at in range(4):
-        learn(foresight, {}, (rows(1, f"{at}"), None))
-    assert len(foresight.foresee({})._reads) < 2
-    has_read(foresight, 1, 2, told)
+        learn(habits, {}, (rows(1, f"{at}"), None))
+    assert len(habits.foresee({})._reads) < 2
+    has_read(habits, 1, 2, told)
 
 
 def test_a_function_that_inserts_much_is_seldom_looked_at() -> None:
-    foresight = Foresight()
+    habits = Habits()
     count = 0
     for _ in range(100):
-        if foresight.is_curious():
+        if habits.is_curious():
             count += 1
-            learn(foresight, {}, writes=[(insert(), DONE)] * (MOST_WRITES + 1))
+            learn(habits, {}, writes=[(insert(), DONE)] * (MOST_WRITES + 1))
     assert count < 15
 
 
@@ -731,33 +727,33 @@ def test_another_call_teaches_nothing_about_this_one() -> None:
     def run(kind: str, a: str, second: str) -> tuple[Json, list[Read]]:
         return {"kind": kind, "a": a}, [(rows(1, "x", second), {"values": []})]
 
-    foresight = knows(run("x", "1", "1"), run("x", "2", "2"))
-    learn(foresight, {"kind": "y", "a": "3"}, (rows(1, "y", "of another read"), {"values": []}))
-    learn(foresight, *_spread(run("x", "4", "4")))
-    learn(foresight, *_spread(run("z", "5", "5")))
-    assert foreseen(foresight, {"kind": "z", "a": "6"}) == [written(rows(1, "x", "6"))]
+    habits = knows(run("x", "1", "1"), run("x", "2", "2"))
+    learn(habits, {"kind": "y", "a": "3"}, (rows(1, "y", "of another read"), {"values": []}))
+    learn(habits, *_spread(run("x", "4", "4")))
+    learn(habits, *_spread(run("z", "5", "5")))
+    assert foreseen(habits, {"kind": "z", "a": "6"}) == [written(rows(1, "x", "6"))]
 
 
 def test_a_call_that_is_made_of_much_is_not_foreseen() -> None:
     terms = [{"$eq": [{"$field": "n"}, {"$literal": 1}]} for _ in range(300)]
     call = rows(1, "a", operators=[{"filter": {"$or": terms}}])
     arguments = {"flags": [[None] * 8192] * 2, "list": [1] * 300}
-    foresight = knows((arguments, [(call, None)]), (arguments, [(call, None)]))
-    assert foreseen(foresight, arguments) == []
+    habits = knows((arguments, [(call, None)]), (arguments, [(call, None)]))
+    assert foreseen(habits, arguments) == []
 
 
 def test_few_places_are_remembered_of_a_value_that_is_everywhere() -> None:
     arguments = {"list": [1] * 200}
-    foresight = knows((arguments, [(rows(1, 1), None)]))
-    [read] = foresight.foresee(arguments)._reads
+    habits = knows((arguments, [(rows(1, 1), None)]))
+    [read] = habits.foresee(arguments)._reads
     assert all(len(places) <= 32 for _, places in read.template._holes)
 
 
 def test_few_ids_go_with_a_run() -> None:
-    foresight = Foresight()
+    habits = Habits()
     for number in range(200):
-        learn(foresight, {}, writes=[(insert(f"t{number}"), DONE)] * MOST_WRITES)
-    assert sum(foresight.inserts.values()) <= MOST_WRITES
+        learn(habits, {}, writes=[(insert(f"t{number}"), DONE)] * MOST_WRITES)
+    assert sum(habits.inserts.values()) <= MOST_WRITES
 
 
 @pytest.mark.parametrize("text", ["x", "x" * 10_000])

@@ -14,7 +14,7 @@ import orjson
 from parabola.executors.own_transaction import WRITES
 from parabola.executors.read_template import ReadTemplate, Sources
 
-__all__ = ["MOST_WRITES", "Foreseen", "Foresight", "Json", "Sighting", "Trust"]
+__all__ = ["MOST_WRITES", "Foreseen", "Habits", "Json", "Sighting", "Trust"]
 
 Json = dict[str, Any]
 
@@ -149,7 +149,7 @@ class Foreseen:
             self._reads[count].trust.note(False)
 
 
-class Foresight:
+class Habits:
     """Of one function."""
 
     def __init__(self) -> None:

@@ -12,6 +12,7 @@ import pytest
 from client_calls import client_call
 from hosts_node.driver import bundle_sources, packages_folder
 from parabola.backend import Backend, BackendConfig
+from parabola.database.model.intervals import Interval, ReadSet
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.results import FunctionResult
@@ -19,7 +20,7 @@ from parabola.functions.processes.host_pool import DeterministicPool
 from parabola.services.deploys.push import Push
 from parabola.values.encoding import encode
 
-__all__ = ["call", "pool_of", "relayed_backend", "value"]
+__all__ = ["call", "lines_of", "pool_of", "reads_of", "relayed_backend", "run_by_engine", "value"]
 
 ADMIN = Identity.admin()
 
@@ -56,3 +57,17 @@ async def value(backend: Backend, function: str, **args: Any) -> Any:
     result = await call(backend, function, **args)
     assert result.error is None, result.error.text()
     return result.value
+
+
+def run_by_engine(backend: Backend, function: str, *, is_so: bool = True) -> None:
+    """Have the engine execute a function from now on, or the relay again."""
+    needs_engine = backend.runner.active.hosts.needs_engine
+    (needs_engine.add if is_so else needs_engine.discard)(function.replace(":", ".js:"))
+
+
+def reads_of(reads: ReadSet) -> dict[int, list[Interval]]:
+    return {index_id: list(intervals) for index_id, intervals in reads.by_index.items()}
+
+
+def lines_of(result: FunctionResult) -> list[Any]:
+    return [line.messages for line in result.log_lines]

@@ -13,9 +13,8 @@ import pytest_asyncio
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from executors.relayed_backend import call, pool_of, relayed_backend, value
+from executors.relayed_backend import call, lines_of, pool_of, reads_of, relayed_backend, run_by_engine, value
 from parabola.backend import Backend
-from parabola.database.model.intervals import Interval, ReadSet
 from parabola.functions.outcomes.results import FunctionResult
 
 PROGRAMS = 48
@@ -125,8 +124,8 @@ def a_pair(backend: Backend, kind: str) -> tuple[str, str]:
     """Two functions that are alike: the one is executed by a relay, the other one by the engine."""
     number = next(PAIRS)
     executed, by_engine = f"programs:{kind}{2 * number}", f"programs:{kind}{2 * number + 1}"
-    backend.runner.active.hosts.needs_engine.discard(executed.replace(":", ".js:"))
-    backend.runner.active.hosts.needs_engine.add(by_engine.replace(":", ".js:"))
+    run_by_engine(backend, executed, is_so=False)
+    run_by_engine(backend, by_engine)
     return executed, by_engine
 
 
@@ -139,10 +138,6 @@ def said_in(result: FunctionResult, table: str) -> Any:
     for number, id in enumerate(ids):
         text = text.replace(id, f"id {number}")
     return re.sub(ID, "id", text), order, len(ids)
-
-
-def lines_of(result: FunctionResult) -> list[Any]:
-    return [line.messages for line in result.log_lines]
 
 
 @given(steps_of(READS | WRITES | OTHERS), RUNS)
@@ -196,12 +191,8 @@ async def test_a_query_is_told_the_same_and_depends_on_the_same(
         assert reads_of(here.read_set) == reads_of(there.read_set)
 
 
-def reads_of(reads: ReadSet) -> dict[int, list[Interval]]:
-    return {index_id: list(intervals) for index_id, intervals in reads.by_index.items()}
-
-
 @pytest.mark.asyncio(loop_scope="module")
-async def test_money_is_kept_where_many_are_told_ahead_of_what_others_change(backend: Backend) -> None:
+async def test_nobody_fails_where_many_are_told_ahead_of_what_others_change(backend: Backend) -> None:
     await value(backend, "programs:fill", table="here")
     steps = [["first", 0, 0], ["first", 1, 1], ["patch", 2, 0], ["patch", 3, 1]]
     swaps = [[0, 2, 1, 0] if number % 2 else [2, 0, 1, 0] for number in range(60)]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from executors.relayed_backend import call, pool_of, relayed_backend, value
+from executors.relayed_backend import call, lines_of, pool_of, relayed_backend, run_by_engine, value
 from parabola.backend import Backend
 from parabola.functions.processes.host_failures import HostLost
 from parabola.functions.processes.host_losses import HostLosses
@@ -50,13 +49,11 @@ const eqs = async (ctx, { n }) => {
   return n.length;
 };
 export const eqs1 = mutation(eqs);
-export const eqs2 = mutation(eqs);
 const deep = async (ctx, { depth }) => {
   const raw = `{"id":"x","query":1,"more":${"[".repeat(depth)}${"]".repeat(depth)}}`;
   try { return JSON.parse(await Convex.asyncSyscall("1.0/get", raw)); } catch (e) { return e.message; }
 };
 export const deep1 = query(deep);
-export const deep2 = query(deep);
 const reading = async (ctx, { n }) => {
   console.log("before");
   for await (const doc of ctx.db.query("t")) { await ctx.runQuery("m:count"); break; }
@@ -79,24 +76,12 @@ async def backend(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bac
         yield backend
 
 
-def by_engine(backend: Backend, name: str) -> None:
-    backend.runner.active.hosts.needs_engine.add(f"m.js:{name}")
-
-
-def by_relay(backend: Backend, name: str) -> None:
-    backend.runner.active.hosts.needs_engine.discard(f"m.js:{name}")
-
-
-def lines_of(result: Any) -> list[Any]:
-    return [line.messages for line in result.log_lines]
-
-
 @pytest.mark.asyncio(loop_scope="module")
 async def test_lines_are_logged_once(backend: Backend) -> None:
     for n in range(5):
         await call(backend, "m:logged1", n=n)
-    by_relay(backend, "logged1")
-    by_engine(backend, "logged2")
+    run_by_engine(backend, "m:logged1", is_so=False)
+    run_by_engine(backend, "m:logged2")
     here = await call(backend, "m:logged1", n=7, other=True)
     there = await call(backend, "m:logged2", n=7, other=True)
     assert lines_of(here) == lines_of(there)
@@ -106,7 +91,7 @@ async def test_lines_are_logged_once(backend: Backend) -> None:
 async def test_writes_longer_than_a_message(backend: Backend) -> None:
     for _ in range(4):
         await value(backend, "m:many1", size=1)
-    by_engine(backend, "many2")
+    run_by_engine(backend, "m:many2")
     here = await call(backend, "m:many1", size=900_000)
     there = await call(backend, "m:many2", size=900_000)
     assert (here.error is None) == (there.error is None)
@@ -149,8 +134,8 @@ async def test_a_deep_call_costs_no_host(backend: Backend, lost: list[HostLost])
 async def test_lines_are_logged_once_where_a_query_is_under_way(backend: Backend) -> None:
     for _ in range(3):
         await value(backend, "m:logged2", n=0)
-    by_engine(backend, "reading2")
-    by_relay(backend, "reading1")
+    run_by_engine(backend, "m:reading2")
+    run_by_engine(backend, "m:reading1", is_so=False)
     here = await call(backend, "m:reading1", n=7)
     there = await call(backend, "m:reading2", n=7)
     assert lines_of(here) == lines_of(there)

@@ -10,7 +10,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from executors.relayed_backend import call, pool_of, relayed_backend, value
+from executors.relayed_backend import call, lines_of, pool_of, relayed_backend, run_by_engine, value
 from parabola.backend import Backend
 
 SCHEMA = """
@@ -106,18 +106,17 @@ async def backend(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bac
 @pytest.mark.asyncio(loop_scope="module")
 async def test_the_order_of_events_is_the_same(backend: Backend, steps: Any, gates: Any) -> None:
     i = next(NUMBER) % 100
-    here_name, there_name = f"m{2 * i}", f"m{2 * i + 1}"
-    backend.runner.active.hosts.needs_engine.discard(f"p.js:{here_name}")
-    backend.runner.active.hosts.needs_engine.add(f"p.js:{there_name}")
+    executed, by_engine = f"p:m{2 * i}", f"p:m{2 * i + 1}"
+    run_by_engine(backend, executed, is_so=False)
+    run_by_engine(backend, by_engine)
     for table in ("here", "else"):
         await value(backend, "p:fill", table=table)
     for number, gate in enumerate([9, 9, *gates]):
-        here = await call(backend, f"p:{here_name}", table="here", steps=steps, gate=gate)
-        there = await call(backend, f"p:{there_name}", table="else", steps=steps, gate=gate)
+        here = await call(backend, executed, table="here", steps=steps, gate=gate)
+        there = await call(backend, by_engine, table="else", steps=steps, gate=gate)
         texts = [
             r.value if r.error is None else r.error.text().splitlines()[0].replace("else", "here")
             for r in (here, there)
         ]
         assert (number, texts[0]) == (number, texts[1])
-        logs = [[line.messages for line in r.log_lines] for r in (here, there)]
-        assert logs[0] == logs[1]
+        assert lines_of(here) == lines_of(there)

@@ -12,10 +12,9 @@ import pytest
 import pytest_asyncio
 
 from executors import relayed_backend as relayed
-from executors.relayed_backend import pool_of, relayed_backend
+from executors.relayed_backend import pool_of, reads_of, relayed_backend
 from host_run_messages import Messages, counted_messages
 from parabola.backend import Backend
-from parabola.database.model.intervals import Interval, ReadSet
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.functions.processes import host_spawners
 from parabola.functions.processes.host_failures import HostLost
@@ -117,10 +116,6 @@ async def call(backend: Backend, function: str, **args: Any) -> FunctionResult:
 
 async def value(backend: Backend, function: str, **args: Any) -> Any:
     return await relayed.value(backend, f"bank:{function}", **args)
-
-
-def reads_of(reads: ReadSet) -> dict[int, list[Interval]]:
-    return {index_id: list(intervals) for index_id, intervals in reads.by_index.items()}
 
 
 async def until(holds: Callable[[], bool]) -> None:

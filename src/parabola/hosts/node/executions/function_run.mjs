@@ -85,13 +85,17 @@ export class FunctionRun extends Execution {
     this.stepsAhead += 1;
     this.host.steps.enqueue(this, () => {
       this.stepsAhead -= 1;
-      if (this.ended) return;
-      try {
-        action();
-      } catch (error) {
-        this.outcome ??= { reason: error };
-      }
+      if (!this.ended) this.enter(action);
     });
+  }
+
+  /** Runs `action`, which may enter user code, within a step. What it throws fails the call. @param {() => void} action */
+  enter(action) {
+    try {
+      action();
+    } catch (error) {
+      this.outcome ??= { reason: error };
+    }
   }
 
   // ---- the beginning ------------------------------------------------------------------------------------------

@@ -83,11 +83,7 @@ export class TransactionalExecution extends FunctionRun {
     if (this.#ahead === null || this.ended || this.stepsAhead > 0) return false;
     if (this.fatalFailure !== null || this.unhandled !== null || this.outcome !== null) return false;
     if (this.#calls.isOutstanding || this.#calls.advance() !== "ready") return false;
-    try {
-      this.#deliver();
-    } catch (error) {
-      this.outcome ??= { reason: error };
-    }
+    this.enter(() => this.#deliver());
     return true;
   }
 

@@ -292,7 +292,7 @@ def test_reads_before_the_first_write_are_noted_with_what_they_were_answered() -
         (get(5, "c"), None),
         writes=[(PATCH, DONE), (get(6, "d"), DONE), (insert("u"), DONE)],
     )
-    assert [call["call"] for call, _ in sighting.reads] == [1, 2, 5]
+    assert [seen.call["call"] for seen in sighting.reads] == [1, 2, 5]
     assert sighting.answers == [{"n": 1}, {"values": [], "done": False}, None]
     assert (sighting.writes, sighting.failed, sighting.inserts) == (2, False, {"u": 1})
 
@@ -449,6 +449,69 @@ def test_inserts_are_counted_by_table_as_many_as_there_have_been_at_most() -> No
     assert habits.inserts == {"t": 2, "u": 1, "v": 2}
     learn(habits, {}, writes=[(insert("t"), DONE)] * 50)
     assert habits.inserts == {"t": MOST_WRITES}  # so many in all
+
+
+# ---- claims
+
+
+def patch(id: Any) -> Json:
+    return {"call": 9, "op": "1.0/shallowMerge", "args": {"id": id, "value": {"n": 1}}}
+
+
+def moves(habits: Habits, payer: str, payee: str, *written: str) -> None:
+    """A run that reads two rows by what its arguments name, and writes some documents."""
+    reads = [(rows(at, one), {"values": [{"_id": f"{one}1"}]}) for at, one in ((1, payer), (2, payee))]
+    learn(habits, {"payer": payer, "payee": payee}, *reads, writes=[(patch(one), DONE) for one in written])
+
+
+def claimed(name: str) -> bytes:
+    return written(rows(1, name)["args"]["query"]).encode()
+
+
+def test_a_run_claims_what_others_have_read_and_written_there() -> None:
+    habits = Habits()
+    moves(habits, "a", "b", "a1", "b1")
+    assert habits.claims({"payer": "c", "payee": "d"}) == []  # once may be a coincidence
+    moves(habits, "b", "c", "c1", "b1")
+    assert habits.claims({"payer": "c", "payee": "d"}) == [claimed("c"), claimed("d")]
+
+
+def test_it_is_one_claim_whichever_of_the_reads_it_is() -> None:
+    habits = Habits()
+    for one, other in (("a", "b"), ("c", "d")):
+        moves(habits, one, other, f"{one}1", f"{other}1")
+    assert habits.claims({"payer": "e", "payee": "f"})[::-1] == habits.claims({"payer": "f", "payee": "e"})
+
+
+def test_what_is_read_and_not_written_is_not_claimed() -> None:
+    habits = Habits()
+    for one, other in (("a", "b"), ("b", "c"), ("c", "d")):
+        moves(habits, one, other, f"{other}1", "else")
+    assert habits.claims({"payer": "e", "payee": "f"}) == [claimed("f")]
+
+
+def test_what_is_written_in_fewer_than_half_of_the_runs_is_claimed_no_more() -> None:
+    habits = Habits()
+    for at in range(6):
+        moves(habits, f"a{at}", f"b{at}", f"a{at}1")
+        assert len(habits.claims({"payer": "e", "payee": "f"})) == (at > 0)
+    for at in range(8):
+        moves(habits, f"c{at}", f"d{at}")
+    assert habits.claims({"payer": "e", "payee": "f"}) == []
+
+
+def test_what_takes_an_answer_to_be_known_is_not_claimed() -> None:
+    habits = Habits()
+    for one in ("a", "b"):
+        reads = [(rows(1, one), {"values": [{"_id": f"{one}1"}]}), (get(2, f"{one}1"), {"_id": f"{one}1"})]
+        learn(habits, {"name": one}, *reads, writes=[(patch(f"{one}1"), DONE)])
+    assert habits.claims({"name": "c"}) == [claimed("c")]
+
+
+@pytest.mark.parametrize("id", [None, 1, ["a1"], {}, "a" * 65])
+def test_what_is_no_id_has_written_nothing(id: Any) -> None:
+    sighting = sighting_of((get(1, "a"), {"_id": id}), writes=[(patch(id), DONE)])
+    assert sighting.written == []
 
 
 # ---- texts

@@ -367,3 +367,28 @@ async def test_a_new_transaction_of_a_chain_sees_what_the_first_one_saw(host: Re
         assert host.to_engine[-1]["type"] == "again"
     else:
         assert len(host.to_host[-1]["replies"][0]["value"]["values"]) == 3
+
+
+async def test_those_that_will_write_the_same_begin_one_after_the_other(host: Relayed) -> None:
+    found = taught(host)
+    for id, n in ((4, 2.0), (5, 1.0), (6, 2.0), (7, 2.0)):
+        host.run(id, kind="mutation", n=n, after=[])
+    assert begun(host)[-2:] == [4, 5]
+    host.relayed.from_engine(b'{"type":"cancel","id":6}')
+    assert begun(host)[-2:] == [4, 5]
+    host.says("syscall", 4, calls=[patch_of(2, found, 5)], ahead=1, told=1)
+    host.says("done", 4, result=None)
+    assert begun(host)[-1] == 7
+    [seen] = host.to_host[-1]["ahead"]["replies"]
+    assert seen["values"] == []  # what it has found has another number by now
+    host.says("syscall", 7, calls=[patch_of(2, found, 6)], ahead=1, told=1)
+    host.says("done", 7, result=None)
+    assert host.to_engine[-1]["state"]["buildsOn"] == [4]
+
+
+async def test_whoever_is_alone_waits_for_nobody_who_will_write_the_same(host: Relayed) -> None:
+    taught(host)
+    for id in (4, 5):
+        host.run(id, kind="mutation", n=2.0)
+    assert begun(host)[-2:] == [4, 5]
+    assert not host.relayed._claims._runs

@@ -2,12 +2,13 @@
 
 Most functions begin with the same reads every time, of what their arguments name or of what an earlier read
 has answered. A place from which a value of such a call could come remains as long as it has given the right
-one every time.
+one every time. Where a run goes on to write what a read has answered, others that make the same read compete
+with it.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -31,17 +32,33 @@ _SEEN_ENOUGH: Final = 2
 _COUNTED: Final = 256
 _DOUBT: Final = 8
 """Of so many times one may be in vain."""
+_EVEN: Final = 1
+_LONGEST_ID: Final = 64
+_MOST_IDS: Final = 16
+"""Of what one run has written, that are looked for in what it has read."""
+
+
+class SeenRead(NamedTuple):
+    """A read that a run has made: the call, the text of the message it was in, and its answer if that is
+    short.
+    """
+
+    call: Json
+    message: bytes
+    answer: bytes
 
 
 class Sighting:
     """What one run has asked for: its reads before its first write, with their answers, and its writes."""
 
-    __slots__ = ("answers", "failed", "inserts", "is_over", "reads", "writes")
+    __slots__ = ("answers", "failed", "inserts", "is_over", "reads", "writes", "written")
 
     def __init__(self) -> None:
-        self.reads: list[tuple[Json, bytes]] = []
-        """Calls, and the text of the message they were in."""
+        self.reads: list[SeenRead] = []
         self.answers: list[Any] = []
+        """Those of which further calls may be made."""
+        self.written: list[bytes] = []
+        """The first ids that it has patched, replaced or deleted."""
         self.inserts: dict[str, int] = {}
         self.writes = 0
         self.failed = False
@@ -58,27 +75,35 @@ class Sighting:
             if op == "1.0/insert":
                 table = call["args"]["table"]
                 self.inserts[table] = self.inserts.get(table, 0) + 1
+            else:
+                self._saw_written(call["args"].get("id"))
         elif not self.is_over and (op == "1.0/get" or "query" in call["args"]):
             self._saw_read(call, text, reply)
+
+    def _saw_written(self, id: Any) -> None:
+        if type(id) is str and len(id) <= _LONGEST_ID and len(self.written) < _MOST_IDS:
+            self.written.append(orjson.dumps(id))
 
     def _saw_read(self, call: Json, text: bytes, reply: Json) -> None:
         if "error" in reply or len(text) > _LONGEST_MESSAGE:
             self.is_over = True
             return
         answer = orjson.dumps(reply["value"])
-        self.reads.append((call, text))
-        if len(answer) > _LONGEST_ANSWER or len(self.reads) == _MOST_READS:
-            self.is_over = True
-        else:
+        is_short = len(answer) <= _LONGEST_ANSWER
+        self.reads.append(SeenRead(call, text, answer if is_short else b""))
+        if is_short and len(self.reads) < _MOST_READS:
             self.answers.append(orjson.loads(answer))
+        else:
+            self.is_over = True
 
 
 class Trust:
-    """How often something was right, of late."""
+    """How often something was right, of late; of `doubt` times one may be wrong."""
 
-    __slots__ = ("_asked", "_right", "_wrong")
+    __slots__ = ("_asked", "_doubt", "_right", "_wrong")
 
-    def __init__(self) -> None:
+    def __init__(self, doubt: int = _DOUBT) -> None:
+        self._doubt = doubt
         self._right = self._wrong = self._asked = 0
 
     def note(self, was_right: bool) -> None:
@@ -92,7 +117,7 @@ class Trust:
 
     @property
     def is_lost(self) -> bool:
-        return self._wrong * _DOUBT > self._right + _DOUBT
+        return self._wrong * self._doubt > self._right + self._doubt
 
     def ventures(self) -> bool:
         """Whether to count on it now: now and then also on what has been wrong, as it may have changed."""
@@ -105,11 +130,24 @@ class Trust:
 class _Read:
     """A read that a function has made, and whether it makes it again."""
 
-    __slots__ = ("template", "trust")
+    __slots__ = ("_written", "template", "trust", "was_written")
 
     def __init__(self, template: ReadTemplate) -> None:
         self.template = template
         self.trust = Trust()
+        self.was_written = False
+        """Whether a run has written any of what it had answered."""
+        self._written = Trust(_EVEN)
+
+    def note_written(self, was_written: bool) -> None:
+        """Whether one that was looked at has."""
+        self.was_written |= was_written
+        self._written.note(was_written)
+
+    @property
+    def is_claimed(self) -> bool:
+        """Whether a run will write what it answers."""
+        return self.was_written and not self._written.is_lost
 
 
 class Foreseen:
@@ -149,6 +187,12 @@ class Foreseen:
             self._reads[count].trust.note(False)
 
 
+def _what_is_read(call: bytes) -> bytes:
+    """Without the numbers that the run gives to its calls and queries."""
+    args = orjson.loads(call)["args"]
+    return orjson.dumps(args.get("query", args))
+
+
 class Habits:
     """Of one function."""
 
@@ -179,6 +223,15 @@ class Habits:
     def foresee(self, arguments: Any) -> Foreseen:
         """What a run with these arguments will probably ask for."""
         return Foreseen(list(self._reads), arguments)
+
+    def claims(self, arguments: Any) -> list[bytes]:
+        """The reads whose answers a run with these arguments will probably write, as far as that can be told
+        before it has read anything: of two that make the same one, each would lose against the other.
+        """
+        claimed = [read for read in self._reads if read.is_claimed and read.template.seen >= _SEEN_ENOUGH]
+        sources = Sources(arguments)
+        texts = (read.template.text(sources) for read in claimed)
+        return [_what_is_read(text) for text in texts if text is not None]
 
     @property
     def knows_reads(self) -> bool:
@@ -227,30 +280,31 @@ class Habits:
         for answer in sighting.answers:
             sources.add(answer)
         is_new = False
-        for at, (call, text) in enumerate(sighting.reads):
+        for at, seen in enumerate(sighting.reads):
             try:
-                found = self._learn_read(at, call, text, sources)
+                found = self._learn_read(at, seen, sources)
             except ValueError:
                 found = None
             if found is None:
                 break
+            self._reads[at].note_written(any(id in seen.answer for id in sighting.written))
             is_new = is_new or found
         return is_new
 
-    def _learn_read(self, at: int, call: Json, text: bytes, sources: Sources) -> bool | None:
+    def _learn_read(self, at: int, seen: SeenRead, sources: Sources) -> bool | None:
         """The same for one of them; None where those after it cannot be foreseen."""
         if at < len(self._reads):
             read = self._reads[at]
-            found = read.template.refine(call, sources)
+            found = read.template.refine(seen.call, sources)
             if found is not None:
                 return found or read.template.seen <= _SEEN_ENOUGH
             if not read.trust.is_lost:
                 read.trust.note(False)
                 return None
             del self._reads[at:]
-        template = ReadTemplate(call, sources, at)
+        template = ReadTemplate(seen.call, sources, at)
         written = template.text(sources)
-        if written is None or written not in text:
+        if written is None or written not in seen.message:
             return None
         self._reads.append(_Read(template))
         return True

@@ -41,10 +41,10 @@ class Sources:
         self.values.append(answer)
 
     def at(self, place: _Place) -> Any:
-        """The value at a place; None if there is none."""
+        """The value at a place; None if there is none (yet)."""
         origin, path = place
-        found = self.values[origin]
         try:
+            found = self.values[origin]
             for key in path:
                 found = found[key]
         except (LookupError, TypeError):

@@ -21,6 +21,7 @@ import msgspec
 import orjson
 import uvloop
 
+from parabola.executors.claims import Claims
 from parabola.executors.file_executor import FileExecutor
 from parabola.executors.habits import Habits
 from parabola.executors.relayed_run import NamedRun, RelayedRun
@@ -102,6 +103,7 @@ class RelayedHost:
         self._runs: dict[int, RelayedRun] = {}
         self._chain = executor.chain()
         self._chain_line: ChainLine[tuple[NamedRun, bytes]] = ChainLine()
+        self._claims = Claims()
         # Answers from here to calls that were made together with some that the engine serves.
         self._held: dict[int, bytes] = {}
         self.engine = LineProtocol(self.from_engine, self._flush, self.close)
@@ -140,11 +142,24 @@ class RelayedHost:
         """Let the host begin with a run; one of a chain when those have ended that it comes after."""
         start = run.transaction
         if start is not None and start.after is not None:
-            may_begin = self._chain_line.enter(run.id, start.after, (run, line))
+            after = [*start.after, *self._claims.take(run.id, self._claimed_by(run))]
+            may_begin = self._chain_line.enter(run.id, after, (run, line))
             self._chain.take(run.id, start, self._chain_line.oldest(run.id))
             if not may_begin:
                 return
         self._begin(run, line)
+
+    def _habits_of(self, run: NamedRun) -> Habits:
+        function = run.component, run.path
+        return self._habits.get(function) or self._habits.setdefault(function, Habits())
+
+    def _claimed_by(self, run: NamedRun) -> frozenset[tuple[str, bytes]]:
+        """The reads whose answers it will probably write."""
+        try:
+            claims = self._habits_of(run).claims(orjson.loads(memoryview(run.args)))
+        except Exception:  # as in `RelayedRun`: what is foreseen is only help
+            return frozenset()
+        return frozenset((run.component, each) for each in claims)
 
     def _begin(self, run: NamedRun, line: bytes) -> None:
         if run.transaction is not None:
@@ -155,13 +170,12 @@ class RelayedHost:
                 self.engine.send(_again(run.id))
                 self._left_chain(run.id)
                 return
-            function = run.component, run.path
-            habits = self._habits.get(function) or self._habits.setdefault(function, Habits())
-            relayed = self._runs[run.id] = RelayedRun(run, own, begin, habits)
+            relayed = self._runs[run.id] = RelayedRun(run, own, begin, self._habits_of(run))
             line = relayed.begun(line)
         self.host.send(line)
 
     def _left_chain(self, id: int) -> None:
+        self._claims.leave(id)
         for run, line in self._chain_line.left(id):
             self._begin(run, line)
 
@@ -254,6 +268,7 @@ class RelayedHost:
     def close(self) -> None:
         """Either side is gone: the other one learns of it by the end of its socket."""
         self._chain_line.clear()
+        self._claims.clear()
         for id in list(self._runs):
             self._end(id)
         self.engine.close()

@@ -47,9 +47,9 @@ async def measure(seconds: float, largest: int, file_size: int) -> Report:
             for module, language in (("bench", "Python"), ("twin", "TypeScript")):
                 await rows.mutations(report, server, floors, seconds, module, language)
                 await rows.queries(report, server, floors, seconds, module, language)
-            by_hand = await hand_written_transfers(Path(folder), seconds)
-            for language in ("Python", "TypeScript"):
-                await bank_transfers(report, server, by_hand, seconds, language)
+            async with hand_written_transfers(Path(folder), seconds) as by_hand:
+                for language in ("Python", "TypeScript"):
+                    await bank_transfers(report, server, by_hand, seconds, language)
             await inserts(report, server, Path(folder), seconds)
             await live_updates(report, server, seconds)
             await rows.nested_calls(report, server, seconds)

@@ -93,14 +93,17 @@ class HttpClient:
 
     async def _ask(self, request: bytes) -> bytes:
         loop = asyncio.get_running_loop()
-        if self._free:
-            connection = self._free.pop()
+        free = self._free
+        while free and free[-1].transport.is_closing():
+            free.pop()  # the server may close what has been idle
+        if free:
+            connection = free.pop()
         else:
             _, connection = await loop.create_connection(_Connection, self._host, self._port)
         answer = connection.answer = loop.create_future()
         connection.transport.write(request)
         body = await answer
-        self._free.append(connection)
+        free.append(connection)
         return body
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from executors.relayed_backend import pool_of, reads_of, relayed_backend
 from host_run_messages import Messages, counted_messages
 from parabola.backend import Backend
 from parabola.functions.outcomes.results import FunctionResult
-from parabola.functions.processes import host_spawners
+from parabola.functions.processes import host_spawners, run_rate
 from parabola.functions.processes.host_failures import HostLost
 from parabola.functions.processes.host_losses import HostLosses
 from parabola.functions.processes.host_spawners import ProcessSpawner
@@ -65,6 +65,9 @@ export const compute = query(async (ctx) => {
   return account.balance;
 });
 export const nothing = query(async () => null);
+export const callMuch = mutation(async (ctx, { count }) => {
+  for (let done = 0; done < count; done++) await ctx.runQuery("bank:nothing", {});
+});
 export const first = query(async (ctx) => {
   for await (const account of ctx.db.query("accounts")) {
     await ctx.runQuery("bank:nothing", {});
@@ -122,6 +125,15 @@ async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110
             await asyncio.sleep(0.01)  # nothing tells
+
+
+async def test_calls_within_others_which_a_relay_would_only_pass_on_bring_none(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_rate, "FAST_SECONDS", 3600.0)
+    await value(backend, "callMuch", count=3 * FAST_RUNS)
+    assert not pool_of(backend)._is_executing
+    await until_executed(backend)
 
 
 async def test_a_transfer_is_one_message_for_the_engine(backend: Backend, messages: Messages) -> None:

@@ -169,7 +169,7 @@ class DeterministicPool:
 
     def _count(self, request: RunRequest) -> bool:
         """A call comes: whether its function is kept apart."""
-        if self._may_begin_to_execute and self._rate.count():
+        if not request.nested and self._may_begin_to_execute and self._rate.count():
             self._tasks.start(self.execute_transactions())
         return bool(self._offenders) and self._is_kept_apart(request.path)
 

@@ -367,6 +367,28 @@ async def test_of_too_many_pushes_under_way_the_oldest_is_given_up(backend: Back
     assert await call(backend, "tasks:version") == float(started_push.MAX_STARTED)
 
 
+async def test_a_push_that_is_given_up_takes_nothing_from_one_of_the_same_code(backend: Backend) -> None:
+    """Who has interrupted a push begins it again."""
+    deploys = backend.deploys
+    await backend.deploy(push(tasks(1)))
+    await call(backend, "tasks:add", rank=1.0)
+    interrupted, again = [await deploys.start_push(push(tasks(2), schema(indexes=BY_RANK))) for _ in range(2)]
+    await deploys._pushes.give_up(interrupted.token)()
+    while (progress := await deploys.wait_for_schema(again.token)).state == "inProgress":
+        pass
+    assert progress.state == "complete"
+    await deploys.finish_push(again.token)
+    assert await call(backend, "tasks:ranked", above=0.0) == [1.0]
+    both = [
+        await deploys.start_push(push(tasks(2), schema('"rank": v.any()', '.index("other", ["rank"])')))
+        for _ in range(2)
+    ]
+    for each in both:
+        await deploys._pushes.give_up(each.token)()
+    assert backend.database.registry.pending_schema() is None
+    assert await index_names(backend) == {"by_rank": "enabled"}
+
+
 async def test_pushes_are_written_down_with_their_message(backend: Backend) -> None:
     await backend.deploy(push(tasks(1), schema(indexes=BY_RANK), message="the first"))
     await backend.deploy(push(tasks(2), schema()))

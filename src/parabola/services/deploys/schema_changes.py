@@ -8,7 +8,7 @@ indexes are filled.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -132,14 +132,21 @@ async def activate_schema(tx: Transaction, submitted: SubmittedSchema) -> None:
     await stage_validators(tx, submitted.schema)
 
 
-async def abandon_schema(tx: Transaction, submitted: SubmittedSchema) -> None:
-    """Take back what `submit_schema` has begun; tables stay, they are empty."""
+async def abandon_schema(
+    tx: Transaction, submitted: SubmittedSchema, others: Sequence[SubmittedSchema] = ()
+) -> None:
+    """Take back what `submit_schema` has begun; tables stay, they are empty, and so does what it shares with
+    `others`, which have submitted the same.
+    """
     pending = tx.registry.pending_schema(tx.component)
     if pending is not None and pending.document_id == submitted.row_id:
+        if any(each.row_id == submitted.row_id for each in others):
+            return
         await tx.patch_system(pending.document_id, {"state": "overwritten"})
     active = tx.registry.active_schema(tx.component)
     for index in index_changes(tx.registry, None if active is None else active.schema, tx.component).abandon:
-        if index.index_id in submitted.index_ids:
+        is_others = any(index.index_id in each.index_ids for each in others)
+        if index.index_id in submitted.index_ids and not is_others:
             await tx.delete_system(index.document_id)
 
 

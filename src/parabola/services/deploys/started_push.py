@@ -172,11 +172,15 @@ class StartedPushes:
             recorded = {row.id for row in await component_rows(tx)}
             for id, submitted in started.schemas.items():
                 if id not in created:
-                    await abandon_schema(tx.view(id), submitted)
+                    await abandon_schema(tx.view(id), submitted, self._submitted_to(id))
             for id in created - recorded:
                 await tx.delete_component(id)
 
         await self._database.transact(take_back, source="push")
+
+    def _submitted_to(self, component: str) -> list[SubmittedSchema]:
+        """What the pushes under way have submitted to a component."""
+        return [each.schemas[component] for each in self._started.values() if component in each.schemas]
 
     def _look_again(self, token: str, seconds: float) -> None:
         asyncio.get_running_loop().call_later(seconds, self._give_up_if_abandoned, token)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from parabola.cli.server_options import OPTIONS
+from parabola.cli.options.server_options import OPTIONS
 from server_process import ServerProcess
 
 PACKAGING = Path(__file__).parents[1] / "packaging"

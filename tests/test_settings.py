@@ -22,7 +22,7 @@ from database.stores import Clock
 from functions.engine import ScriptedRun, ScriptedWorld, running
 from functions.pool_hosts import Hosts, request, settled
 from parabola.backend import Backend, BackendConfig
-from parabola.cli.server_options import DEFAULTS
+from parabola.cli.options.server_options import DEFAULTS
 from parabola.database.database import Database
 from parabola.database.settings import DatabaseSettings
 from parabola.database.store.sqlite import SqlitePersistence

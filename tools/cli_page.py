@@ -14,11 +14,11 @@ from typing import Any, Final
 import typer
 
 from parabola.cli.application import application
-from parabola.cli.server_options import OPTIONS
+from parabola.cli.options.server_options import OPTIONS
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "reference" / "command-line.md"
 TARGET: Final = ("url", "admin_key", "admin_key_file")
-"""Options of all commands that are for a deployment (`parabola.cli.chosen_target`)."""
+"""Options of all commands that are for a deployment (`parabola.cli.options.chosen_target`)."""
 SERVING: Final = frozenset(name.replace("-", "_") for name in OPTIONS)
 HEAD: Final = """# Command line
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from parabola.cli.server_options import OPTIONS, ServerOption
+from parabola.cli.options.server_options import OPTIONS, ServerOption
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "settings.md"
 HEAD = """# Settings

@@ -94,7 +94,7 @@ def listen_to_questions() -> None:
     import faulthandler
     import signal
 
-    from parabola.cli import serving
+    from parabola.cli.server import serving
 
     faulthandler.register(signal.SIGUSR2, all_threads=True)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from parabola.cli.chosen_target import ChosenTarget
+from parabola.cli.options.chosen_target import ChosenTarget
 from parabola.cli.target import RunningServer
 from parabola.values.errors import BadRequest
 

@@ -10,8 +10,8 @@ import pytest
 from msgspec import convert
 
 from parabola.backend import Backend, BackendConfig
-from parabola.cli.codegen import write_declarations, write_generated
-from parabola.cli.dev import Follower
+from parabola.cli.commands.codegen import write_declarations, write_generated
+from parabola.cli.commands.dev import Follower
 from parabola.functions.deployed.deployment import Module
 from parabola.project import Project
 from parabola.services.deploys.push import Push

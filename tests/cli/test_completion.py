@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from parabola.cli import completed_names
+from parabola.cli.options import completed_names
 from server_process import ServerProcess
 
 FUNCTIONS = """

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 from typer.testing import CliRunner
 
-from parabola.cli import dashboard as module
 from parabola.cli.application import application
+from parabola.cli.commands import dashboard as module
 
 KEY = "here|01ab/+="
 URL = "http://127.0.0.1:3210"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.text import Text
 
-from parabola.cli import data
+from parabola.cli.commands import data
 from parabola.cli.console import print_hanging
 
 WORDS = st.lists(st.text("abc(:,", min_size=1, max_size=30), min_size=1, max_size=40)

@@ -13,7 +13,7 @@ import pytest
 SEEN_AT_THE_START = """
 import json, sys
 from parabola.cli import entry
-from parabola.cli.local_server import LocalServer
+from parabola.cli.server.local_server import LocalServer
 
 async def tell(server):
     # In one piece with its newline: the log goes there too.
@@ -37,6 +37,7 @@ print(json.dumps(sorted(sys.modules)))
 """
 OF_COMMAND_LINES = {"typer", "click", "rich", "pydantic"}
 SELDOM_NEEDED = {"joserfc", "obstore", "numpy", "watchfiles", "dotenv", "tomllib"}
+OTHER_COMMANDS = {"parabola.cli.commands.dev", "parabola.cli.commands.deploy"}
 MOST_MODULES = 420
 """Of Parabola itself, and 900 of all together: what a start takes is mostly their number."""
 
@@ -79,8 +80,11 @@ def test_a_server_starts_without_what_few_servers_need(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "others"),
     [
-        (["admin-key", "--help"], {"parabola.cli.dev", "parabola.cli.deploy", "parabola.server.app"}),
-        (["run", "--help"], {"parabola.cli.dev", "parabola.cli.init", "parabola.backend"}),
+        (
+            ["admin-key", "--help"],
+            {"parabola.cli.commands.dev", "parabola.cli.commands.deploy", "parabola.server.app"},
+        ),
+        (["run", "--help"], {"parabola.cli.commands.dev", "parabola.cli.commands.init", "parabola.backend"}),
     ],
 )
 def test_a_command_does_not_import_the_others(arguments: list[str], others: set[str]) -> None:
@@ -91,7 +95,7 @@ def test_a_command_does_not_import_the_others(arguments: list[str], others: set[
 
 CERTIFICATES = """
 import os, sys
-from parabola.cli.http_library import import_http_library
+from parabola.cli.server.http_library import import_http_library
 
 before = dict(os.environ)
 import_http_library()

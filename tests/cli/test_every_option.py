@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from parabola.cli.application import VARIABLE_PREFIX, application
-from parabola.cli.config_file import COMMANDS, read_command_options
+from parabola.cli.options.config_file import COMMANDS, read_command_options
 from parabola.values.errors import BadRequest
 
 SECRETS = {"admin_key", "instance_secret"}

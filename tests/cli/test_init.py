@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node_packages import PACKAGES, node_environment
-from parabola.cli.init import init
+from parabola.cli.commands.init import init
 from parabola.values.errors import BadRequest
 from server_process import ServerProcess
 from tasks_example import ROOT
@@ -100,7 +100,7 @@ def test_dev_pushes_a_first_project_and_what_was_said_can_be_done(project: Path)
 
 def test_the_readme_shows_the_same_files() -> None:
     readme = (ROOT / "README.md").read_text()
-    for path in (ROOT / "src/parabola/cli/first_project/python").rglob("*.py.txt"):
+    for path in (ROOT / "src/parabola/cli/commands/first_project/python").rglob("*.py.txt"):
         assert path.read_text().replace("${functions}", "convex") in readme
 
 
@@ -124,7 +124,9 @@ def test_what_is_there_is_kept_and_the_rest_is_made(there: set[str], ts: bool, o
             (Path(folder) / name).parent.mkdir(exist_ok=True)
             (Path(folder) / name).write_text(f"# {name}\n")
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("parabola.cli.init.write_declarations", lambda _: None)  # it starts a process
+            patch.setattr(
+                "parabola.cli.commands.init.write_declarations", lambda _: None
+            )  # it starts a process
             init(Path(folder))
         for name in theirs:
             assert (Path(folder) / name).read_text() == f"# {name}\n"

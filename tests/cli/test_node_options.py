@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from node_servers import SECRET, new_database
-from parabola.cli.server_options import OPTIONS
+from parabola.cli.options.server_options import OPTIONS
 from parabola.database.model.errors import UnusableData
 from parabola.database.shared_log.opening import check_address
 from server_process import ServerProcess

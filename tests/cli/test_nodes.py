@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from parabola.cli import nodes as module
-from parabola.cli.nodes import nodes
+from parabola.cli.commands import nodes as module
+from parabola.cli.commands.nodes import nodes
 
 NODE = {
     "name": "a",
@@ -41,7 +41,7 @@ class Target:
 
 def lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *found: Any) -> list[str]:
     monkeypatch.setattr(
-        "parabola.cli.chosen_target.ChosenTarget.client", lambda self: Target(*found), raising=True
+        "parabola.cli.options.chosen_target.ChosenTarget.client", lambda self: Target(*found), raising=True
     )
     nodes(json=False, url=None, admin_key=None, admin_key_file=None)
     return capsys.readouterr().out.splitlines()
@@ -77,6 +77,6 @@ def test_a_server_that_is_alone_says_so(
 def test_all_that_is_known_is_json(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("parabola.cli.chosen_target.ChosenTarget.client", lambda self: Target(NODE))
+    monkeypatch.setattr("parabola.cli.options.chosen_target.ChosenTarget.client", lambda self: Target(NODE))
     nodes(json=True, url=None, admin_key=None, admin_key_file=None)
     assert json.loads(capsys.readouterr().out) == [NODE]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from parabola.cli.pause import pause
-from parabola.cli.resume import resume
+from parabola.cli.commands.pause import pause
+from parabola.cli.commands.resume import resume
 
 NOWHERE = {"url": None, "admin_key": None, "admin_key_file": None}
 
@@ -23,7 +23,7 @@ def test_a_deployment_is_paused_after_a_question_and_resumed(
             assert body == {}
             posted.append(path)
 
-    chosen = "parabola.cli.chosen_target.ChosenTarget"
+    chosen = "parabola.cli.options.chosen_target.ChosenTarget"
     monkeypatch.setattr(f"{chosen}.client", lambda self: Client())
     monkeypatch.setattr(f"{chosen}.confirm", lambda self, what, yes: asked.append(yes))
     pause(yes=True, **NOWHERE)

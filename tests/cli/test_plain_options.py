@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from parabola.cli.option_kinds import BACKUP_TIMES, FILE, FOLDER, SIZE, SWITCH, TEXT
-from parabola.cli.plain_options import plain_options
-from parabola.cli.server_command import server_command
-from parabola.cli.server_options import OPTIONS, ServerOption
+from parabola.cli.options.option_kinds import BACKUP_TIMES, FILE, FOLDER, SIZE, SWITCH, TEXT
+from parabola.cli.options.plain_options import plain_options
+from parabola.cli.options.server_command import server_command
+from parabola.cli.options.server_options import OPTIONS, ServerOption
 
 NO_VARIABLES = {option.environment: "" for option in OPTIONS.values()}
 

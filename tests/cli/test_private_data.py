@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parabola.cli.private_data import make_private
+from parabola.cli.server.private_data import make_private
 
 OURS = (
     "parabola.sqlite3",

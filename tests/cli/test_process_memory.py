@@ -9,7 +9,7 @@ import pytest
 
 PROGRAM = """
 import asyncio
-from parabola.cli import process_memory
+from parabola.cli.server import process_memory
 
 process_memory._LOOK_SECONDS = process_memory._MAX_LOOK_SECONDS = 0.05
 resident = process_memory._resident_bytes

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from parabola.cli import moving
-from parabola.cli.chosen_target import ChosenTarget
-from parabola.cli.demote import demote
+from parabola.cli.commands.demote import demote
+from parabola.cli.commands.promote import promote
 from parabola.cli.moving import move
-from parabola.cli.promote import promote
+from parabola.cli.options.chosen_target import ChosenTarget
 from parabola.values.errors import BadRequest, NotFound
 
 NOWHERE: dict[str, Any] = {"url": None, "admin_key": None, "admin_key_file": None}

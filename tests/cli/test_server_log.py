@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from parabola.cli.server_log import LogFormat, ServerLog, begin_log, line_of
+from parabola.cli.server.server_log import LogFormat, ServerLog, begin_log, line_of
 from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.outcomes.execution_log import ExecutionEntry
 from parabola.functions.outcomes.failures import FunctionFailure
@@ -80,7 +80,7 @@ def test_a_push_is_told_with_what_it_changes() -> None:
 
 
 def test_a_reader_that_takes_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("parabola.cli.server_log.MOST_WAITING", 3)
+    monkeypatch.setattr("parabola.cli.server.server_log.MOST_WAITING", 3)
     gate = threading.Event()
 
     class Stuck(io.StringIO):
@@ -136,7 +136,7 @@ def test_a_failure_names_its_trace_where_there_is_one() -> None:
 
 PROGRAM = """
 import logging, threading, warnings
-from parabola.cli.server_log import LogFormat, begin_log
+from parabola.cli.server.server_log import LogFormat, begin_log
 begin_log(LogFormat.json)
 warnings.warn("old", DeprecationWarning, stacklevel=1)
 def fail():

@@ -17,10 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from parabola.cli.config_file import read_config
-from parabola.cli.option_kinds import BACKUP_TIMES, FILE, FOLDER, SIZE, SWITCH, TEXT, TIME
-from parabola.cli.server_command import server_command
-from parabola.cli.server_options import DEFAULTS, OPTIONS, ServerOption, options_from
+from parabola.cli.options.config_file import read_config
+from parabola.cli.options.option_kinds import BACKUP_TIMES, FILE, FOLDER, SIZE, SWITCH, TEXT, TIME
+from parabola.cli.options.server_command import server_command
+from parabola.cli.options.server_options import DEFAULTS, OPTIONS, ServerOption, options_from
 from parabola.values.errors import BadRequest
 
 ROOT = Path(__file__).parents[2]

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from parabola.cli import serving
-from parabola.cli.server_options import ServerOptions
+from parabola.cli.options.server_options import ServerOptions
+from parabola.cli.server import serving
 from parabola.database.shared_log.errors import LogUnreachable, ReplicaForked, UnreadableEntry
 from parabola.services.moves import NewRole, RoleChanged
 from parabola.values.errors import ParabolaError

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from node_packages import CLIENTS, node_environment
-from parabola.cli.codegen import write_declarations
+from parabola.cli.commands.codegen import write_declarations
 from parabola.project import Project
 from tasks_example import ROOT, copy_functions
 

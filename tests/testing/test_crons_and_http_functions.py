@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from parabola.cli.codegen import write_declarations
+from parabola.cli.commands.codegen import write_declarations
 from parabola.project import Project
 from parabola.testing import open_backend
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 import parabola
-from parabola.cli.config_file import read_command_options
+from parabola.cli.options.config_file import read_command_options
 from parabola.values.errors import BadRequest
 from parabola.values.near_names import did_you_mean
 
@@ -60,7 +60,7 @@ def application(names: Iterable[str] = COMMANDS) -> typer.Typer:
     app.callback()(_options)
     for name in names:
         module = COMMANDS[name]
-        command: Any = getattr(import_module(f"parabola.cli.{module}"), module)
+        command: Any = getattr(import_module(f"parabola.cli.commands.{module}"), module)
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name)
         else:

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 
-from parabola.cli.plain_options import plain_options
+from parabola.cli.options.plain_options import plain_options
 from parabola.project import ProjectError
 from parabola.values.errors import ParabolaError
 
@@ -39,7 +39,7 @@ def _run(arguments: Sequence[str]) -> None:
         gc.disable()  # all that is imported stays; the server enables it (process_memory)
         values = plain_options(arguments[1:], os.environ)
         if values is not None:
-            from parabola.cli.serving import serve_with
+            from parabola.cli.server.serving import serve_with
 
             serve_with(values)
             return

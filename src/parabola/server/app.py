@@ -87,7 +87,7 @@ class AppBackend(
     Protocol,
 ):
     """All that the APIs together ask of a backend. That ours has it is checked where the two meet, in
-    `parabola.cli.local_server`.
+    `parabola.cli.server.local_server`.
     """
 
 

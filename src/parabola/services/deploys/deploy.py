@@ -42,7 +42,6 @@ from parabola.services.deploys.definitions import EvaluatedDefinition, check_def
 from parabola.services.deploys.environment import check_changes
 from parabola.services.deploys.index_changes import index_changes
 from parabola.services.deploys.known_analyses import KnownAnalyses
-from parabola.services.deploys.large_indexes import refuse_large_indexes
 from parabola.services.deploys.node_packages import NodePackages
 from parabola.services.deploys.push import ModuleDiff, Push, PushResult, combine
 from parabola.services.deploys.schema_changes import (
@@ -167,6 +166,8 @@ class DeployService:
         deployment, hosts, definitions, pushed, tree = await self._analyse(base, push)
         try:
             if push.large_table is not None:
+                from parabola.services.deploys.large_indexes import refuse_large_indexes  # few pushes ask
+
                 evaluation = await schema_evaluation(self._database, deployment.schema)
                 refuse_large_indexes(evaluation, push.large_table)
             schemas = await self._submit(deployment, tree, push.node_dependencies)

@@ -1,0 +1,1 @@
+"""Options: what flags, environment variables and files say, and how it is written."""

@@ -1,0 +1,1 @@
+"""What `serve` and `dev` have in common: a server in this very process."""

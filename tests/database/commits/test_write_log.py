@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Barrier, BrokenBarrierError
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -79,6 +84,23 @@ def searched(ts: int, text: str) -> WriteSet:
     revision = Revision("id", ts, dumps({"text": text}), 2)
     made.searched = [SearchedChange("id", None, revision, {1: lambda value: [value["text"]]})]
     return made
+
+
+def test_what_indexes_keep_of_a_document_is_found_once_by_threads_that_ask_together() -> None:
+    both, found = Barrier(2), []
+
+    def entry_of(value: Any) -> list[Any]:
+        found.append(value)
+        with suppress(BrokenBarrierError):
+            both.wait(0.2)  # for another one that finds it, too
+        return [value["text"]]
+
+    revision = Revision("id", 1, dumps({"text": "a"}), 2)
+    change = SearchedChange("id", None, revision, {1: entry_of})
+    with ThreadPoolExecutor(2) as threads:
+        told = [asked.result() for asked in [threads.submit(change.entries, 1) for _ in range(2)]]
+    assert told == [(None, ["a"])] * 2
+    assert len(found) == 1
 
 
 def test_what_indexes_keep_of_documents_is_remembered_of_the_newest_published_commits_only() -> None:

@@ -7,9 +7,11 @@ import time
 from collections.abc import Awaitable, Callable
 
 
-async def run_clients(clients: int, seconds: float, once: Callable[[int], Awaitable[object]]) -> float:
-    """Calls of `once(client)` a second, over `clients` loops for `seconds`, after a short warm-up."""
-    for client in range(min(clients, 8)):
+async def run_clients(
+    clients: int, seconds: float, once: Callable[[int], Awaitable[object]], *, warm_up: int = 8
+) -> float:
+    """Calls of `once(client)` a second, over `clients` loops for `seconds`, after a few to warm up."""
+    for client in range(min(clients, warm_up)):
         await once(client)
     done = 0
     start = time.perf_counter()

@@ -29,7 +29,7 @@ FOLDER = Path(__file__).parent
 BATCH = 500
 WARMING_SECONDS = 12.0
 """Until a server under load has become what it is then: more processes, executors, compiled JavaScript."""
-TURN_SECONDS = 1.0
+TURN_SECONDS = 2.0
 """For which one side is measured, before the other one is: others may be at work on the machine."""
 
 
@@ -47,21 +47,25 @@ class Turns:
         self._once = once
         self._pid = pid
         self._times: list[float] = []
+        self._calls = 0
         self._seconds = self._engine = self._hosts = 0.0
 
     async def take(self, seconds: float) -> None:
         """One turn."""
-        started = time.perf_counter()
         pid = self._pid
         engine, hosts = (0.0, {}) if pid is None else (cpu_seconds(pid), of_children(pid))
+        end = time.perf_counter() + seconds
 
         async def once(client: int) -> None:
             began = time.perf_counter()
             await self._once(client)
-            self._times.append(time.perf_counter() - began)
+            ended = time.perf_counter()
+            self._calls += 1
+            if ended <= end:  # the last ones end beside fewer and fewer others
+                self._times.append(ended - began)
 
-        await run_clients(CLIENTS, seconds, once)
-        self._seconds += time.perf_counter() - started
+        await run_clients(CLIENTS, seconds, once, warm_up=0)
+        self._seconds += seconds
         if pid is not None:
             self._engine += cpu_seconds(pid) - engine
             self._hosts += sum(now - hosts.get(one, 0.0) for one, now in of_children(pid).items())
@@ -78,15 +82,15 @@ class Turns:
     @property
     def engine(self) -> float:
         """Processor seconds of the engine, each."""
-        return self._engine / len(self._times)
+        return self._engine / self._calls
 
     @property
     def hosts(self) -> float:
         """Processor seconds of the processes that it started, each."""
-        return self._hosts / len(self._times)
+        return self._hosts / self._calls
 
 
-def moving(move: Move, *, skewed: bool, pid: int | None = None) -> Turns:
+def transferring(move: Move, *, skewed: bool, pid: int | None = None) -> Turns:
     """Transfers between any two accounts, or mostly the same few."""
     chosen: list[Iterator[tuple[int, int]]] = [pairs(client, skewed=skewed) for client in range(CLIENTS)]
     return Turns(lambda client: move(*next(chosen[client])), pid)
@@ -151,7 +155,7 @@ async def hand_written_transfers(folder: Path, seconds: float) -> AsyncIterator[
         http_client(url) as client,
     ):
         by_hand = HandWritten(client)
-        await moving(by_hand.move, skewed=False).take(max(seconds, WARMING_SECONDS))
+        await transferring(by_hand.move, skewed=False).take(max(seconds, WARMING_SECONDS))
         yield by_hand
 
 
@@ -171,10 +175,13 @@ async def transfers(
         if await call("query", "count") == 0:
             for first in range(0, ACCOUNTS, BATCH):
                 await call("mutation", "open", first=first, count=BATCH, balance=BALANCE)
-        await moving(move, skewed=False).take(max(seconds, WARMING_SECONDS))
+        await transferring(move, skewed=False).take(max(seconds, WARMING_SECONDS))
         alone = None
         for skewed, what in ((False, "any two of 20,000 accounts"), (True, "mostly the same few (Zipf 1.5)")):
-            own, floor = moving(move, skewed=skewed, pid=server.pid), moving(by_hand.move, skewed=skewed)
+            own, floor = (
+                transferring(move, skewed=skewed, pid=server.pid),
+                transferring(by_hand.move, skewed=skewed),
+            )
             await by_turns((floor, own), seconds)
             name = f"{language} transfers a second, {what}"
             report.add(Row(name, own.rate, "/s", floor.rate, "Node.js and SQLite"))
@@ -199,7 +206,7 @@ async def _pinned(report: Report, server: Server, move: Move, seconds: float) ->
     """The engine on a core of its own: how much of that core so many transfers are."""
     if len(os.sched_getaffinity(0)) < 2:
         return
-    done = moving(move, skewed=False, pid=server.pid)
+    done = transferring(move, skewed=False, pid=server.pid)
     with engine_alone_on_a_core(server.pid):
         await done.take(seconds)
     report.add(Row("  with the engine on a core, and all else on the others", done.rate, "/s"))

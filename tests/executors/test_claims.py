@@ -28,7 +28,7 @@ def test_who_claims_the_same_waits_for_all_that_have_come_before_and_for_nobody_
         claims.leave(run + 100)
     for run in under_way:
         claims.leave(run)
-    assert not claims._runs
+    assert not claims._by_claim
     assert not claims._of_runs
 
 

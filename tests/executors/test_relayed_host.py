@@ -391,4 +391,4 @@ async def test_whoever_is_alone_waits_for_nobody_who_will_write_the_same(host: R
     for id in (4, 5):
         host.run(id, kind="mutation", n=2.0)
     assert begun(host)[-2:] == [4, 5]
-    assert not host.relayed._claims._runs
+    assert not host.relayed._claims._by_claim

@@ -13,19 +13,19 @@ __all__ = ["Claims"]
 
 
 class Claims:
-    """The runs under way that will write what a read answers, for each such read."""
+    """The runs under way, by the reads whose answers they will write."""
 
-    __slots__ = ("_of_runs", "_runs")
+    __slots__ = ("_by_claim", "_of_runs")
 
     def __init__(self) -> None:
-        self._runs: dict[Hashable, set[int]] = {}
+        self._by_claim: dict[Hashable, set[int]] = {}
         self._of_runs: dict[int, Set[Hashable]] = {}
 
     def take(self, run: int, claims: Set[Hashable]) -> set[int]:
         """A run comes that has these claims: the others that have one of them, after which it begins."""
         after: set[int] = set()
         for each in claims:
-            runs = self._runs.setdefault(each, set())
+            runs = self._by_claim.setdefault(each, set())
             after |= runs
             runs.add(run)
         if claims:
@@ -35,12 +35,12 @@ class Claims:
     def leave(self, run: int) -> None:
         """A run has ended, or is not wanted any more."""
         for each in self._of_runs.pop(run, ()):
-            runs = self._runs[each]
+            runs = self._by_claim[each]
             runs.discard(run)
             if not runs:
-                self._runs.pop(each)
+                self._by_claim.pop(each)
 
     def clear(self) -> None:
         """Nobody claims anything."""
-        self._runs.clear()
+        self._by_claim.clear()
         self._of_runs.clear()

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 import orjson
+from msgspec import Raw
 
 from parabola.executors.own_transaction import WRITES
 from parabola.executors.read_template import ReadTemplate, Sources
@@ -32,7 +33,10 @@ _SEEN_ENOUGH: Final = 2
 _COUNTED: Final = 256
 _DOUBT: Final = 8
 """Of so many times one may be in vain."""
-_EVEN: Final = 1
+_MOSTLY: Final = 1
+"""The same where more than half of the times are enough."""
+_LONGEST_ARGUMENTS: Final = 64 * 1024
+"""Bytes of arguments by which is told what a run will write."""
 _LONGEST_ID: Final = 64
 _MOST_IDS: Final = 16
 """Of what one run has written, that are looked for in what it has read."""
@@ -98,7 +102,9 @@ class Sighting:
 
 
 class Trust:
-    """How often something was right, of late; of `doubt` times one may be wrong."""
+    """How often something was right, of late. It is lost where the wrong times are more than one to `doubt`
+    right ones.
+    """
 
     __slots__ = ("_asked", "_doubt", "_right", "_wrong")
 
@@ -130,24 +136,25 @@ class Trust:
 class _Read:
     """A read that a function has made, and whether it makes it again."""
 
-    __slots__ = ("_written", "template", "trust", "was_written")
+    __slots__ = ("_claim", "_has_been_written", "template", "trust")
 
     def __init__(self, template: ReadTemplate) -> None:
         self.template = template
         self.trust = Trust()
-        self.was_written = False
-        """Whether a run has written any of what it had answered."""
-        self._written = Trust(_EVEN)
+        self._has_been_written = False
+        self._claim = Trust(_MOSTLY)
 
-    def note_written(self, was_written: bool) -> None:
-        """Whether one that was looked at has."""
-        self.was_written |= was_written
-        self._written.note(was_written)
+    def note_written(self, was_written: bool) -> bool:
+        """A run has written any of what it answered, or none. Whether that was not expected."""
+        is_news = was_written != self.is_claimed
+        self._has_been_written |= was_written
+        self._claim.note(was_written)
+        return is_news
 
     @property
     def is_claimed(self) -> bool:
         """Whether a run will write what it answers."""
-        return self.was_written and not self._written.is_lost
+        return self._has_been_written and self.template.seen >= _SEEN_ENOUGH and not self._claim.is_lost
 
 
 class Foreseen:
@@ -224,12 +231,15 @@ class Habits:
         """What a run with these arguments will probably ask for."""
         return Foreseen(list(self._reads), arguments)
 
-    def claims(self, arguments: Any) -> list[bytes]:
-        """The reads whose answers a run with these arguments will probably write, as far as that can be told
+    def claims(self, arguments: Raw) -> list[bytes]:
+        """The reads whose answers a run with these arguments (JSON) will probably write, as far as they tell
         before it has read anything: of two that make the same one, each would lose against the other.
         """
-        claimed = [read for read in self._reads if read.is_claimed and read.template.seen >= _SEEN_ENOUGH]
-        sources = Sources(arguments)
+        claimed = [read for read in self._reads if read.is_claimed]
+        text = memoryview(arguments)
+        if not claimed or len(text) > _LONGEST_ARGUMENTS:
+            return []
+        sources = Sources(orjson.loads(text))
         texts = (read.template.text(sources) for read in claimed)
         return [_what_is_read(text) for text in texts if text is not None]
 
@@ -287,8 +297,8 @@ class Habits:
                 found = None
             if found is None:
                 break
-            self._reads[at].note_written(any(id in seen.answer for id in sighting.written))
-            is_new = is_new or found
+            is_news = self._reads[at].note_written(any(id in seen.answer for id in sighting.written))
+            is_new = is_new or found or is_news
         return is_new
 
     def _learn_read(self, at: int, seen: SeenRead, sources: Sources) -> bool | None:

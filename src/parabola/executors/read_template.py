@@ -100,7 +100,9 @@ class ReadTemplate:
         """The call that it will be; None where a value is missing, or it would be too long."""
         filled = [self._pieces[0]]
         for (constant, places), piece in zip(self._holes, self._pieces[1:], strict=True):
-            value = sources.at(places[0]) if places else constant
+            # Some of the places may be in answers that are not there yet.
+            found = (value for place in places if (value := sources.at(place)) is not None)
+            value = next(found, constant)
             if value is None or isinstance(value, (bool, dict, list)):
                 return None
             if type(value) is str and len(value) > LONGEST_CALL:

@@ -156,7 +156,7 @@ class RelayedHost:
     def _claimed_by(self, run: NamedRun) -> frozenset[tuple[str, bytes]]:
         """The reads whose answers it will probably write."""
         try:
-            claims = self._habits_of(run).claims(orjson.loads(memoryview(run.args)))
+            claims = self._habits_of(run).claims(run.args)
         except Exception:  # as in `RelayedRun`: what is foreseen is only help
             return frozenset()
         return frozenset((run.component, each) for each in claims)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from threading import Barrier, BrokenBarrierError
+from threading import Barrier, BrokenBarrierError, Event
 from typing import Any
 
 from hypothesis import given
@@ -101,6 +101,25 @@ def test_what_indexes_keep_of_a_document_is_found_once_by_threads_that_ask_toget
         told = [asked.result() for asked in [threads.submit(change.entries, 1) for _ in range(2)]]
     assert told == [(None, ["a"])] * 2
     assert len(found) == 1
+
+
+def test_nobody_who_wants_the_new_version_waits_for_who_finds_what_the_old_one_has() -> None:
+    begun, found = Event(), Event()
+
+    def entry_of(value: Any) -> Any:
+        if value["text"] == "old":
+            begun.set()
+            assert found.wait(30)
+        return value["text"]
+
+    old, new = (Revision("id", 1, dumps({"text": text}), 2) for text in ("old", "new"))
+    change = SearchedChange("id", old, new, {1: entry_of})
+    with ThreadPoolExecutor(1) as threads:
+        both = threads.submit(change.entries, 1)
+        assert begun.wait(30)
+        assert change.new_entry(1) == "new"
+        found.set()
+        assert both.result() == ("old", "new")
 
 
 def test_what_indexes_keep_of_documents_is_remembered_of_the_newest_published_commits_only() -> None:

@@ -389,6 +389,30 @@ async def test_a_push_that_is_given_up_takes_nothing_from_one_of_the_same_code(b
     assert await index_names(backend) == {"by_rank": "enabled"}
 
 
+async def test_a_push_is_given_up_before_or_after_another_one_submits_the_same(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploys = backend.deploys
+    await backend.deploy(push(tasks(1)))
+    code = push(tasks(2), schema(indexes=BY_RANK))
+    interrupted = await deploys.start_push(code)
+    submit = deploys._submit
+    giving_up: list[asyncio.Task[None]] = []
+
+    async def submitted(*arguments: Any) -> Any:
+        schemas = await submit(*arguments)
+        giving_up.append(asyncio.ensure_future(deploys._pushes.give_up(interrupted.token)()))
+        await asyncio.wait(giving_up, timeout=0.5)  # as long as it takes if it does not wait for this one
+        return schemas
+
+    monkeypatch.setattr(deploys, "_submit", submitted)
+    again = await deploys.start_push(code)
+    await giving_up[0]
+    while (progress := await deploys.wait_for_schema(again.token)).state == "inProgress":
+        pass
+    assert progress.state == "complete"
+
+
 async def test_pushes_are_written_down_with_their_message(backend: Backend) -> None:
     await backend.deploy(push(tasks(1), schema(indexes=BY_RANK), message="the first"))
     await backend.deploy(push(tasks(2), schema()))

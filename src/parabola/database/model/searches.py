@@ -51,7 +51,17 @@ class SearchedChange:
     and kept until `release`: it takes many times the memory of the document.
     """
 
-    __slots__ = ("_entry_of", "_is_released", "_lock", "_new_entries", "_old_entries", "id", "new", "old")
+    __slots__ = (
+        "_entry_of",
+        "_is_released",
+        "_new_entries",
+        "_new_lock",
+        "_old_entries",
+        "_old_lock",
+        "id",
+        "new",
+        "old",
+    )
 
     def __init__(
         self, id: str, old: Revision | None, new: Revision | None, entry_of: Mapping[int, EntryOf]
@@ -61,7 +71,8 @@ class SearchedChange:
         self.new = new
         self._entry_of = entry_of
         self._is_released = False
-        self._lock = Lock()  # threads find the entries of large documents, and each once
+        # Threads find the entries of large documents, and each once.
+        self._old_lock, self._new_lock = Lock(), Lock()
         self._old_entries: dict[int, Any] | None = None if old is not None else {}
         self._new_entries: dict[int, Any] | None = None if new is not None else {}
 
@@ -77,31 +88,29 @@ class SearchedChange:
 
     def new_entry(self, index_id: int) -> Any:
         """The entry of the new version in an index; None if the document was deleted."""
-        with self._lock:
-            return self._entries_of_new().get(index_id)
+        entries = self._new_entries
+        if entries is None:
+            with self._new_lock:
+                entries = self._new_entries
+                if entries is None:
+                    assert self.new is not None
+                    entries = self._entries_of(self.new)
+                    if not self._is_released:
+                        self._new_entries = entries
+        return entries.get(index_id)
 
     def entries(self, index_id: int) -> tuple[Any, Any]:
         """The entries of the old and the new version in an index; None for a version that there is not."""
-        with self._lock:
-            return self._entries_of_old().get(index_id), self._entries_of_new().get(index_id)
-
-    def _entries_of_old(self) -> dict[int, Any]:
         entries = self._old_entries
         if entries is None:
-            assert self.old is not None
-            entries = self._entries_of(self.old)
-            if not self._is_released:
-                self._old_entries = entries
-        return entries
-
-    def _entries_of_new(self) -> dict[int, Any]:
-        entries = self._new_entries
-        if entries is None:
-            assert self.new is not None
-            entries = self._entries_of(self.new)
-            if not self._is_released:
-                self._new_entries = entries
-        return entries
+            with self._old_lock:
+                entries = self._old_entries
+                if entries is None:
+                    assert self.old is not None
+                    entries = self._entries_of(self.old)
+                    if not self._is_released:
+                        self._old_entries = entries
+        return entries.get(index_id), self.new_entry(index_id)
 
     def _entries_of(self, revision: Revision) -> dict[int, Any]:
         value = revision.decoded()

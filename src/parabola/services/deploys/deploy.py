@@ -170,17 +170,18 @@ class DeployService:
 
                 evaluation = await schema_evaluation(self._database, deployment.schema)
                 refuse_large_indexes(evaluation, push.large_table)
-            schemas = await self._submit(deployment, tree, push.node_dependencies)
+            async with self._pushes.submitting:
+                schemas = await self._submit(deployment, tree, push.node_dependencies)
+                node = self._database.members.incarnation
+                started = StartedPush(push, base, deployment, hosts, schemas, tree, definitions, pushed, node)
+                self._pushes.add(started)
         except BaseException:
             await hosts.close()
             raise
-        node = self._database.members.incarnation
-        started = StartedPush(push, base, deployment, hosts, schemas, tree, definitions, pushed, node)
         for id, submitted in schemas.items():
             if submitted.row_id is not None:
                 validation = validate_schema(self._database, submitted.row_id, id)
                 started.validations.append(asyncio.create_task(validation))
-        self._pushes.add(started)
         return started
 
     async def evaluate_push(self, push: Push) -> PushResult:

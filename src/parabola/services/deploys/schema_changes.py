@@ -135,8 +135,8 @@ async def activate_schema(tx: Transaction, submitted: SubmittedSchema) -> None:
 async def abandon_schema(
     tx: Transaction, submitted: SubmittedSchema, others: Sequence[SubmittedSchema] = ()
 ) -> None:
-    """Take back what `submit_schema` has begun; tables stay, they are empty, and so does what it shares with
-    `others`, which have submitted the same.
+    """Take back what `submit_schema` has begun, but for what `others` share that have submitted the same.
+    Tables stay: they are empty.
     """
     pending = tx.registry.pending_schema(tx.component)
     if pending is not None and pending.document_id == submitted.row_id:

@@ -122,6 +122,10 @@ class StartedPushes:
         self._database = database
         self._started: dict[str, StartedPush] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self.submitting = asyncio.Lock()
+        """Held from before a push submits its schemas until it is added: nobody takes back meanwhile what it
+        shares with one that is given up.
+        """
 
     def add(self, started: StartedPush) -> None:
         """Keep a push; the oldest is given up where there are too many."""
@@ -176,10 +180,13 @@ class StartedPushes:
             for id in created - recorded:
                 await tx.delete_component(id)
 
-        await self._database.transact(take_back, source="push")
+        async with self.submitting:
+            await self._database.transact(take_back, source="push")
 
     def _submitted_to(self, component: str) -> list[SubmittedSchema]:
-        """What the pushes under way have submitted to a component."""
+        """What the pushes under way have submitted to a component. Those of other nodes are not known here:
+        who pushes the same there is told of a race.
+        """
         return [each.schemas[component] for each in self._started.values() if component in each.schemas]
 
     def _look_again(self, token: str, seconds: float) -> None:

@@ -178,10 +178,8 @@ async def transfers(
         await transferring(move, skewed=False).take(max(seconds, WARMING_SECONDS))
         alone = None
         for skewed, what in ((False, "any two of 20,000 accounts"), (True, "mostly the same few (Zipf 1.5)")):
-            own, floor = (
-                transferring(move, skewed=skewed, pid=server.pid),
-                transferring(by_hand.move, skewed=skewed),
-            )
+            own = transferring(move, skewed=skewed, pid=server.pid)
+            floor = transferring(by_hand.move, skewed=skewed)
             await by_turns((floor, own), seconds)
             name = f"{language} transfers a second, {what}"
             report.add(Row(name, own.rate, "/s", floor.rate, "Node.js and SQLite"))

@@ -55,12 +55,10 @@ class SeenRead(NamedTuple):
 class Sighting:
     """What one run has asked for: its reads before its first write, with their answers, and its writes."""
 
-    __slots__ = ("answers", "failed", "inserts", "is_over", "reads", "writes", "written")
+    __slots__ = ("failed", "inserts", "is_over", "reads", "writes", "written")
 
     def __init__(self) -> None:
         self.reads: list[SeenRead] = []
-        self.answers: list[Any] = []
-        """Those of which further calls may be made."""
         self.written: list[bytes] = []
         """The first ids that it has patched, replaced or deleted."""
         self.inserts: dict[str, int] = {}
@@ -93,12 +91,14 @@ class Sighting:
             self.is_over = True
             return
         answer = orjson.dumps(reply["value"])
-        is_short = len(answer) <= _LONGEST_ANSWER
-        self.reads.append(SeenRead(call, text, answer if is_short else b""))
-        if is_short and len(self.reads) < _MOST_READS:
-            self.answers.append(orjson.loads(answer))
-        else:
-            self.is_over = True
+        is_long = len(answer) > _LONGEST_ANSWER
+        self.reads.append(SeenRead(call, text, b"" if is_long else answer))
+        self.is_over = is_long or len(self.reads) == _MOST_READS
+
+    @property
+    def answers(self) -> list[Any]:
+        """Those of which further calls may be made: one that is long is the last."""
+        return [orjson.loads(seen.answer) for seen in self.reads if seen.answer]
 
 
 class Trust:

@@ -20,6 +20,7 @@ from parabola.functions.processes.host_set import HostConfig
 from parabola.services.deploys import started_push
 from parabola.services.deploys.push import Push
 from parabola.services.deploys.schema_changes import RaceDetected
+from parabola.services.deploys.started_push import StartedPush
 from parabola.testing.in_process_host import InProcessHosts
 from parabola.values.errors import BadRequest, Conflict, SchemaDefinitionError
 
@@ -93,6 +94,13 @@ async def call(backend: Backend, function: str, **args: Any) -> Any:
     result = await backend.run_any(client_call(function, args, SYSTEM_IDENTITY))
     assert result.error is None, result.error.text()
     return result.value
+
+
+async def state_at_the_end(backend: Backend, started: StartedPush) -> str:
+    """What has become of the schema of a push, once that is known."""
+    while (progress := await backend.deploys.wait_for_schema(started.token)).state == "inProgress":
+        pass
+    return progress.state
 
 
 async def index_names(backend: Backend) -> dict[str, str]:
@@ -223,8 +231,7 @@ async def test_a_changed_index_serves_in_its_old_form_until_the_push_is_through(
         ["rank", "text", "_creationTime"]
     ]
     assert await call(backend, "tasks:ranked", above=0.0) == [1.0]
-    while (await deploys.wait_for_schema(started.token)).state == "inProgress":
-        pass
+    await state_at_the_end(backend, started)
     await deploys.finish_push(started.token)
     assert await call(backend, "tasks:ranked", above=0.0) == [1.0]
     assert await index_names(backend) == {"by_rank": "enabled"}
@@ -297,8 +304,7 @@ async def test_of_two_pushes_with_different_schemas_the_later_start_wins(backend
     assert (await deploys.wait_for_schema(first.token)).state == "raceDetected"
     with pytest.raises(RaceDetected):
         await deploys.finish_push(first.token)
-    while (await deploys.wait_for_schema(second.token)).state == "inProgress":
-        pass
+    await state_at_the_end(backend, second)
     await deploys.finish_push(second.token)
     assert await call(backend, "tasks:version") == 2.0
 
@@ -374,9 +380,7 @@ async def test_a_push_that_is_given_up_takes_nothing_from_one_of_the_same_code(b
     await call(backend, "tasks:add", rank=1.0)
     interrupted, again = [await deploys.start_push(push(tasks(2), schema(indexes=BY_RANK))) for _ in range(2)]
     await deploys._pushes.give_up(interrupted.token)()
-    while (progress := await deploys.wait_for_schema(again.token)).state == "inProgress":
-        pass
-    assert progress.state == "complete"
+    assert await state_at_the_end(backend, again) == "complete"
     await deploys.finish_push(again.token)
     assert await call(backend, "tasks:ranked", above=0.0) == [1.0]
     both = [
@@ -408,9 +412,7 @@ async def test_a_push_is_given_up_before_or_after_another_one_submits_the_same(
     monkeypatch.setattr(deploys, "_submit", submitted)
     again = await deploys.start_push(code)
     await giving_up[0]
-    while (progress := await deploys.wait_for_schema(again.token)).state == "inProgress":
-        pass
-    assert progress.state == "complete"
+    assert await state_at_the_end(backend, again) == "complete"
 
 
 async def test_pushes_are_written_down_with_their_message(backend: Backend) -> None:

@@ -46,35 +46,51 @@ class SearchWatchers(Protocol[HolderT]):
     def __len__(self) -> int: ...
 
 
+class _Version:
+    """A version of a document, and what the derived indexes of its table keep of it."""
+
+    __slots__ = ("_entries", "_is_released", "_lock", "revision")
+
+    def __init__(self, revision: Revision) -> None:
+        self.revision = revision
+        self._entries: dict[int, Any] | None = None
+        self._is_released = False
+        self._lock = Lock()
+
+    def entries(self, entry_of: Mapping[int, EntryOf]) -> dict[int, Any]:
+        with self._lock:  # threads find those of large documents, and each once
+            entries = self._entries
+            if entries is None:
+                value = self.revision.decoded()
+                entries = {index_id: find(value) for index_id, find in entry_of.items()}
+                if not self._is_released:
+                    self._entries = entries
+            return entries
+
+    def release(self) -> None:
+        self._is_released = True
+        self.revision, self._entries = self.revision.bare(), None
+
+
 class SearchedChange:
     """One document's change in a table that has derived indexes. What they keep of it is found when asked,
     and kept until `release`: it takes many times the memory of the document.
     """
 
-    __slots__ = (
-        "_entry_of",
-        "_is_released",
-        "_new_entries",
-        "_new_lock",
-        "_old_entries",
-        "_old_lock",
-        "id",
-        "new",
-        "old",
-    )
+    __slots__ = ("_entry_of", "_new", "_old", "id")
 
     def __init__(
         self, id: str, old: Revision | None, new: Revision | None, entry_of: Mapping[int, EntryOf]
     ) -> None:
         self.id = id
-        self.old = old
-        self.new = new
+        self._old = None if old is None else _Version(old)
+        self._new = None if new is None else _Version(new)
         self._entry_of = entry_of
-        self._is_released = False
-        # Threads find the entries of large documents, and each once.
-        self._old_lock, self._new_lock = Lock(), Lock()
-        self._old_entries: dict[int, Any] | None = None if old is not None else {}
-        self._new_entries: dict[int, Any] | None = None if new is not None else {}
+
+    @property
+    def new(self) -> Revision | None:
+        """The new version; None if the document was deleted."""
+        return None if self._new is None else self._new.revision
 
     @property
     def index_ids(self) -> Iterable[int]:
@@ -84,45 +100,24 @@ class SearchedChange:
     @property
     def weight(self) -> int:
         """Bytes of the revisions that it holds."""
-        return sum(len(revision.raw) for revision in (self.old, self.new) if revision is not None)
+        return sum(len(version.revision.raw) for version in (self._old, self._new) if version is not None)
 
     def new_entry(self, index_id: int) -> Any:
         """The entry of the new version in an index; None if the document was deleted."""
-        entries = self._new_entries
-        if entries is None:
-            with self._new_lock:
-                entries = self._new_entries
-                if entries is None:
-                    assert self.new is not None
-                    entries = self._entries_of(self.new)
-                    if not self._is_released:
-                        self._new_entries = entries
-        return entries.get(index_id)
+        return self._entry(self._new, index_id)
 
     def entries(self, index_id: int) -> tuple[Any, Any]:
         """The entries of the old and the new version in an index; None for a version that there is not."""
-        entries = self._old_entries
-        if entries is None:
-            with self._old_lock:
-                entries = self._old_entries
-                if entries is None:
-                    assert self.old is not None
-                    entries = self._entries_of(self.old)
-                    if not self._is_released:
-                        self._old_entries = entries
-        return entries.get(index_id), self.new_entry(index_id)
+        return self._entry(self._old, index_id), self._entry(self._new, index_id)
 
-    def _entries_of(self, revision: Revision) -> dict[int, Any]:
-        value = revision.decoded()
-        return {index_id: entry_of(value) for index_id, entry_of in self._entry_of.items()}
+    def _entry(self, version: _Version | None, index_id: int) -> Any:
+        return None if version is None else version.entries(self._entry_of).get(index_id)
 
     def release(self) -> None:
         """From here on entries are found anew each time: hardly anyone asks any more."""
-        self._is_released = True
-        if self.old is not None:
-            self.old, self._old_entries = self.old.bare(), None
-        if self.new is not None:
-            self.new, self._new_entries = self.new.bare(), None
+        for version in (self._old, self._new):
+            if version is not None:
+                version.release()
 
     def touches(self, read: SearchRead) -> bool:
         """Whether either version could have been among what a search of one of `index_ids` read."""

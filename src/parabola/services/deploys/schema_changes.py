@@ -133,7 +133,7 @@ async def activate_schema(tx: Transaction, submitted: SubmittedSchema) -> None:
 
 
 async def abandon_schema(
-    tx: Transaction, submitted: SubmittedSchema, others: Sequence[SubmittedSchema] = ()
+    tx: Transaction, submitted: SubmittedSchema, others: Sequence[SubmittedSchema]
 ) -> None:
     """Take back what `submit_schema` has begun, but for what `others` share that have submitted the same.
     Tables stay: they are empty.

@@ -411,12 +411,14 @@ class Backend:
         *,
         session: SessionRequest | None = None,
         on_committing: Callable[[int], None] | None = None,
+        after: int = 0,
     ) -> Coroutine[Any, Any, FunctionResult]:
         """Run a mutation; returns once it is durable. The same `session` takes effect once.
 
-        `on_committing` hears the commit timestamp before anyone can see the commit.
+        `on_committing` hears the commit timestamp before anyone can see the commit. Another one may run
+        `after` that timestamp, which sees the commit before it is durable, and is lost with it.
         """
-        return self.runner.mutation(call, session=session, on_committing=on_committing)
+        return self.runner.mutation(call, session=session, on_committing=on_committing, after=after)
 
     async def action(self, call: Call) -> FunctionResult:
         """Run an action, once."""

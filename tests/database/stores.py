@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +161,22 @@ async def create_index(database: Database, table: str, name: str, *fields: str, 
     enabled = database.registry.index(found, name)
     assert enabled is not None
     return enabled
+
+
+@contextmanager
+def held_flushes(database: Database) -> Iterator[asyncio.Event]:
+    """Nothing becomes durable inside until it may; afterwards it does, also for a test that has failed."""
+    flush, may_flush = database.persistence.flush, asyncio.Event()
+
+    async def later() -> None:
+        await may_flush.wait()
+        await flush()
+
+    database.persistence.flush = later  # type: ignore[method-assign]
+    try:
+        yield may_flush
+    finally:
+        may_flush.set()
 
 
 def fill(database: Database) -> None:

@@ -202,7 +202,10 @@ class FakeBackend:
         *,
         session: SessionRequest | None = None,
         on_committing: Callable[[int], None] | None = None,
+        after: int = 0,
     ) -> FunctionResult:
+        async with self._commit_lock:
+            assert after <= self.durable_ts
         if session is None:
             return await self._mutate(call, on_committing)
         while session in self._running:

@@ -64,6 +64,9 @@ class Driver:
         self.texts: list[str] = []
         self.evaluations: list[Evaluate] = []
         self.mutations: list[ClientRequest] = []
+        """Begun and not ended."""
+        self.after: dict[int, int] = {}
+        """The timestamp of what a mutation comes after, by request id."""
         self.actions: list[ClientRequest] = []
         self.tokens: list[VerifyToken] = []
         self.retries: list[float] = []
@@ -113,6 +116,7 @@ class Driver:
                     self.evaluations.append(effect)
                 case RunMutation():
                     self.mutations.append(effect.request)
+                    self.after[effect.request.request_id] = effect.after
                 case RunAction():
                     self.actions.append(effect.request)
                 case VerifyToken():
@@ -161,19 +165,27 @@ class Driver:
         self.session.token_rejected(error)
         self.turn()
 
+    def validate_mutation(self, ts: int, at: int = -1) -> None:
+        """A running mutation, by default the last one, has its place in the order."""
+        if self.session.mutation_committing(self.mutations[at], ts):
+            self.turn()
+
+    def end_mutation(self, result: FunctionResult | BaseException, at: int = 0) -> None:
+        """A running mutation has ended."""
+        self.session.mutation_finished(self.mutations.pop(at), result)
+        self.turn()
+
     def finish_mutation(self, result: FunctionResult | BaseException | None = None, *touched: int) -> int:
         """The running mutation commits and answers; returns its timestamp."""
-        self.mutations.pop(0)
         if result is None:
             result = FunctionResult(ts=self.durable_ts + 10)
         if isinstance(result, FunctionResult) and result.error is None:
-            self.session.mutation_committing(result.ts)
+            self.validate_mutation(result.ts, at=0)
             self.durable_ts = max(self.durable_ts, result.ts)
             for query_id in touched:
                 self.session.invalidate(query_id)
             self.turn()
-        self.session.mutation_finished(result)
-        self.turn()
+        self.end_mutation(result)
         return result.ts if isinstance(result, FunctionResult) else 0
 
     def finish_action(self, result: FunctionResult | BaseException | None = None, at: int = 0) -> None:

@@ -25,6 +25,8 @@ class WireClient:
         self.query_set = 0
         self.version: Any = {"querySet": 0, "identity": 0, "ts": "AAAAAAAAAAA="}
         self.values: dict[int, Any] = {}
+        self.responses: list[int] = []
+        """The requests that were answered."""
         self._chunks: list[str] = []
 
     async def say(self, type: str, **fields: Any) -> None:
@@ -73,6 +75,8 @@ class WireClient:
             assert not self._chunks, "a message came between chunks"
             if message["type"] == "Transition":
                 self._apply(message)
+            elif message["type"] in ("MutationResponse", "ActionResponse"):
+                self.responses.append(message["requestId"])
             return dict(message)
 
     async def expect(self, type: str) -> dict[str, Any]:

@@ -413,19 +413,25 @@ class Database:
         ts: int | None = None,
         writable: bool = False,
         ahead: bool = False,
+        after: int = 0,
         now_ms: float | None = None,
         random: Random | None = None,
     ) -> Transaction:
         """A transaction at `ts`, by default at `durable_ts`, or at `latest_ts` if it is to write.
 
         One that reads `ahead` may do so at a timestamp that is validated only: what it has read must not be
-        told before that is durable, and was nothing if its commit is lost.
+        told before that is durable, and was nothing if its commit is lost. One that comes `after` a commit,
+        which is validated, is lost with it, whatever it reads; a shared log, which may give that commit
+        another timestamp, knows nothing of this.
         `now_ms` is its wall clock, for creation times; `random` makes its ids, the system's source if None.
-        Raises `OutOfRetention` for a timestamp whose history is gone or that is still to come.
+        Raises `OutOfRetention` for a timestamp whose history is gone or that is still to come, and
+        `EarlierWriteLost`.
         """
         committer = self._committer
         if committer.fault is not None:
             raise copy(committer.fault)
+        if after:
+            committer.check_holds(after)
         if ts is None:
             ts = committer.latest_ts if writable else committer.durable_ts
         elif ts < self.oldest_ts:
@@ -433,7 +439,7 @@ class Database:
         elif ts > (newest := committer.latest_ts if writable or ahead else committer.durable_ts):
             raise OutOfRetention(f"Timestamp {ts} is in the future; the newest is {newest}.")
         return self._transaction(
-            ts, committer.registry_at(ts), now_ms=now_ms, random=random, writable=writable
+            ts, committer.registry_at(ts), now_ms=now_ms, random=random, writable=writable, after=after
         )
 
     def _transaction(
@@ -442,6 +448,7 @@ class Database:
         registry: Registry,
         *,
         writable: bool = False,
+        after: int = 0,
         now_ms: float | None = None,
         random: Random | None = None,
     ) -> Transaction:
@@ -454,6 +461,7 @@ class Database:
             random=random,
             writable=writable,
             generation=self._committer.taken_back.generation,
+            after=after,
         )
 
     def executor_start(self, tx: Transaction) -> ExecutorStart | None:

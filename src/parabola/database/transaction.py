@@ -80,9 +80,12 @@ class Transaction(Snapshot):
         random: random_module.Random | None = None,
         writable: bool = True,
         generation: int = 0,
+        after: int = 0,
     ) -> None:
         super().__init__(database, begin_ts, registry, usage)
         self.writable = writable
+        self.after = after
+        """The timestamp of a commit without which this one must not be."""
         self.generation = generation
         """How many times uncommitted state had been rolled back when this transaction began."""
         self._random = random

@@ -205,14 +205,16 @@ class FunctionRunner:
         session: SessionRequest | None = None,
         on_committing: OnCommitting | None = None,
         companion: Companion | None = None,
+        after: int = 0,
     ) -> Coroutine[Any, Any, FunctionResult]:
         """Run a mutation until it has been committed, or has failed by itself.
 
         With `session` it takes effect once however often this is called with the same pair. `on_committing`
         hears the commit timestamp before anyone can see the commit. `companion` writes along with it; raises
-        `CompanionGone` when that has given the mutation up.
+        `CompanionGone` when that has given the mutation up. It is lost with the commit it comes `after`, a
+        timestamp that `on_committing` has heard: then it raises `EarlierWriteLost`.
         """
-        return self._mutations.run(MutationRequest(call, session, on_committing, companion))
+        return self._mutations.run(MutationRequest(call, session, on_committing, companion, after))
 
     async def action(self, call: Call, depth: int = 0) -> FunctionResult:
         """Run an action, once. `depth`: how many actions have called each other before it."""

@@ -96,9 +96,10 @@ class ServedBackend(Protocol):
         *,
         session: SessionRequest | None = None,
         on_committing: Callable[[int], None] | None = None,
+        after: int = 0,
     ) -> FunctionResult:
         """The same `session` takes effect once. `on_committing` hears the commit timestamp before it
-        becomes durable.
+        becomes durable. What runs `after` such a timestamp is lost with that commit.
         """
         ...
 

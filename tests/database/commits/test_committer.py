@@ -7,8 +7,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from database.stores import (
     crash_copy,
     create_index,
     fill,
+    held_flushes,
     insert,
     make_room,
     opened,
@@ -38,6 +39,7 @@ from parabola.database.database import Database
 from parabola.database.model.errors import (
     BuiltOnLost,
     ConflictError,
+    EarlierWriteLost,
     StorageBusy,
     StorageError,
     StorageFailed,
@@ -64,22 +66,6 @@ async def conflicts(database: Database, first: Transaction, second: Transaction)
     except ConflictError:
         return True
     return False
-
-
-@contextmanager
-def held_flushes(database: Database) -> Iterator[None]:
-    """Nothing becomes durable inside, and afterwards it does, also for a test that has failed."""
-    flush, may_flush = database.persistence.flush, asyncio.Event()
-
-    async def later() -> None:
-        await may_flush.wait()
-        await flush()
-
-    database.persistence.flush = later  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        may_flush.set()
 
 
 async def lose(database: Database, validated: asyncio.Task[int]) -> None:
@@ -714,6 +700,52 @@ async def test_a_failed_sync_refuses_writes_and_shows_nothing_unconfirmed(
             await insert(database, "t", {})
     assert await values(database, "t") == [{"n": 0.0}]
     assert await database.begin().count("t") == 1
+
+
+async def test_what_comes_after_a_write_that_is_lost_is_lost_with_it_whatever_it_reads(
+    database: Database,
+) -> None:
+    await insert(database, "t", {"n": 0.0})
+    with held_flushes(database):
+        tx = database.begin(writable=True)
+        await tx.insert("t", {"n": 1.0})
+        first = await validated(database, tx)
+        after = database.latest_ts
+        blind, silent, alone = (database.begin(writable=True, after=ts) for ts in (after, after, 0))
+        for tx in (blind, alone):
+            await tx.insert("t", {"n": 2.0})
+        await lose(database, first)
+        with pytest.raises(EarlierWriteLost):
+            await database.commit(blind)
+        with pytest.raises(EarlierWriteLost):
+            await database.confirm_reads(silent)
+        with pytest.raises(EarlierWriteLost):
+            database.begin(writable=True, after=after)
+    await database.commit(alone)
+    assert await values(database, "t") == [{"n": 0.0}, {"n": 2.0}]
+
+
+async def test_what_comes_after_a_write_that_is_kept_is_kept_when_others_are_lost(
+    database: Database,
+) -> None:
+    with held_flushes(database) as may_flush:
+        tx = database.begin(writable=True)
+        await tx.insert("t", {"n": 1.0})
+        first = await validated(database, tx)
+        after = database.latest_ts
+        following = database.begin(writable=True, after=after)
+        await following.insert("t", {"n": 2.0})
+        may_flush.set()
+        await first
+    with held_flushes(database):
+        tx = database.begin(writable=True)
+        await tx.insert("t", {"n": 3.0})
+        await lose(database, await validated(database, tx))
+    await database.commit(following)
+    tx = database.begin(writable=True, after=after)
+    await tx.insert("t", {"n": 4.0})
+    await database.commit(tx)
+    assert await values(database, "t") == [{"n": 1.0}, {"n": 2.0}, {"n": 4.0}]
 
 
 async def test_what_was_confirmed_before_the_disk_failed_is_acknowledged(

@@ -25,13 +25,13 @@ def reads(*keys: bytes) -> ReadSet:
 
 def test_who_began_before_the_commits_that_are_no_more_is_not_concerned() -> None:
     times = TakenBack()
-    times.add(100, [commit(120, b"a"), commit(110, b"b")])
+    times.add(100, 120, [commit(120, b"a"), commit(110, b"b")])
     assert times.snapshot_of(reads(b"a", b"b"), 100, 0) == 100
 
 
 def test_who_read_none_of_them_has_read_what_was_kept() -> None:
     times = TakenBack()
-    times.add(100, [commit(120, b"a"), commit(110, b"b")])
+    times.add(100, 120, [commit(120, b"a"), commit(110, b"b")])
     assert times.snapshot_of(reads(b"c"), 120, 0) == 100
     # It began before the newest one.
     assert times.snapshot_of(reads(b"a"), 110, 0) == 100
@@ -39,7 +39,7 @@ def test_who_read_none_of_them_has_read_what_was_kept() -> None:
 
 def test_who_read_one_of_them_is_told_which() -> None:
     times = TakenBack()
-    times.add(100, [commit(120, b"a"), commit(110, b"b")])
+    times.add(100, 120, [commit(120, b"a"), commit(110, b"b")])
     found = times.snapshot_of(reads(b"b", b"c"), 120, 0)
     assert isinstance(found, Touched)
     assert (found.commit.ts, found.key) == (110, b"b")
@@ -47,26 +47,33 @@ def test_who_read_one_of_them_is_told_which() -> None:
 
 def test_what_was_taken_back_before_it_began_does_not_concern_an_execution() -> None:
     times = TakenBack()
-    times.add(100, [commit(120, b"a")])
+    times.add(100, 120, [commit(120, b"a")])
     assert times.snapshot_of(reads(b"a"), 130, times.generation) == 130
-    times.add(125, [commit(130, b"b")])
+    times.add(125, 130, [commit(130, b"b")])
     assert times.snapshot_of(reads(b"a"), 130, 1) == 125
     assert isinstance(times.snapshot_of(reads(b"a"), 130, 0), Touched)
 
 
 def test_what_was_kept_at_first_may_go_later() -> None:
     times = TakenBack()
-    times.add(110, [commit(120, b"a")])
-    times.add(100, [commit(110, b"b")])
+    times.add(110, 120, [commit(120, b"a")])
+    times.add(100, 110, [commit(110, b"b")])
     assert times.snapshot_of(reads(b"c"), 120, 0) == 100
     assert isinstance(times.snapshot_of(reads(b"b"), 120, 0), Touched)
+
+
+def test_a_commit_that_is_no_more_is_known_by_its_timestamp() -> None:
+    times = TakenBack()
+    times.add(100, 120, [commit(120, b"a"), commit(110, b"b")])
+    times.add(130, 140, [commit(140, b"a")])
+    assert [ts for ts in range(90, 160, 10) if times.includes(ts)] == [110, 120, 140]
 
 
 def test_only_so_much_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(taken_back, "REMEMBERED", 2)
     times = TakenBack()
     for ts in range(100, 140, 10):
-        times.add(ts, [commit(ts + 5, b"a")])
+        times.add(ts, ts + 5, [commit(ts + 5, b"a")])
     assert times.generation == 4
     assert times.snapshot_of(reads(b"b"), 135, 2) == 120
     with pytest.raises(Forgotten):
@@ -77,7 +84,7 @@ def test_so_much_memory_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(taken_back, "REMEMBERED_BYTES", 250)
     times = TakenBack()
     for ts in range(100, 150, 10):
-        times.add(ts, [commit(ts + 5, b"a")])
+        times.add(ts, ts + 5, [commit(ts + 5, b"a")])
     assert times.snapshot_of(reads(b"b"), 145, 3) == 130
     with pytest.raises(Forgotten):
         times.snapshot_of(reads(b"b"), 145, 2)

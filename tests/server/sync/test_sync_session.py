@@ -18,6 +18,7 @@ from parabola.server.http.client_version import ClientVersion
 from parabola.server.sync.effects import POSTPONED, Close
 from parabola.server.sync.failures import InvalidFrame
 from parabola.server.sync.messages import AuthError, FatalError, encode_ts
+from parabola.server.sync.session import MAX_COMMITTING
 from parabola.values.errors import (
     BadRequest,
     Forbidden,
@@ -361,12 +362,11 @@ class TestMutations:
         driver = Driver()
         driver.add(0)
         driver.mutate(0)
-        driver.session.mutation_committing(110)
+        driver.validate_mutation(110)
         driver.commit(0)
         driver.add(1)
         assert driver.types == ["Transition"]
-        driver.session.mutation_finished(FunctionResult(ts=110))
-        driver.turn()
+        driver.end_mutation(FunctionResult(ts=110))
         assert driver.types == ["Transition", "MutationResponse", "Transition"]
         assert driver.last.end_version.query_set == 2
 
@@ -374,11 +374,75 @@ class TestMutations:
         driver = Driver()
         driver.add(0)
         driver.mutate(0)
-        driver.session.mutation_committing(120)
+        driver.validate_mutation(120)
         driver.commit(0, step=10)
         assert end_ts(driver.last) == 110
         driver.finish_mutation(FunctionResult(ts=120), 0)
         assert end_ts(driver.last) == 120
+
+    def test_the_next_one_begins_when_the_one_before_has_its_place_in_the_order(self):  # 20
+        driver = Driver()
+        for request_id in range(3):
+            driver.mutate(request_id)
+        assert driver.after == {0: 0}
+        driver.validate_mutation(110)
+        assert driver.after == {0: 0, 1: 110}
+        driver.validate_mutation(120)
+        assert driver.after == {0: 0, 1: 110, 2: 120}
+        assert driver.types == []
+
+    def test_answers_come_in_the_order_of_the_mutations(self):  # 20, 23
+        driver = Driver()
+        driver.add(0)
+        for request_id in range(3):
+            driver.mutate(request_id)
+        driver.validate_mutation(110)
+        driver.validate_mutation(120)
+        driver.end_mutation(FunctionResult(error=FunctionFailure("no")), at=2)
+        driver.commit(0, step=20)
+        driver.end_mutation(FunctionResult(ts=120), at=1)
+        assert driver.types == ["Transition"]
+        driver.end_mutation(FunctionResult(ts=110))
+        assert driver.types == ["Transition", *["MutationResponse"] * 3, "Transition"]
+        assert [message["requestId"] for message in driver.objects[1:4]] == [0, 1, 2]
+        assert end_ts(driver.last) == 120
+
+    def test_who_is_answered_is_shown_no_more_than_that(self):  # 23
+        driver = Driver()
+        driver.add(0)
+        driver.mutate(0)
+        driver.mutate(1)
+        driver.validate_mutation(110)
+        driver.validate_mutation(120)
+        driver.commit(0, step=10)
+        driver.end_mutation(FunctionResult(ts=110))
+        assert end_ts(driver.last) == 110
+        driver.commit(0, step=10)
+        assert end_ts(driver.last) == 110
+        driver.end_mutation(FunctionResult(ts=120))
+        assert end_ts(driver.last) == 120
+
+    def test_where_servers_share_a_log_the_next_one_begins_when_the_one_before_is_answered(self):
+        driver = Driver(is_shared=True)
+        driver.connect()
+        driver.reach()
+        driver.mutate(0)
+        driver.mutate(1)
+        driver.validate_mutation(110)
+        assert driver.after == {0: 0}
+        driver.commit(step=10)
+        driver.end_mutation(FunctionResult(ts=110))
+        assert driver.after == {0: 0, 1: 0}
+
+    def test_only_so_many_wait_for_the_disk(self):
+        driver = Driver()
+        for request_id in range(MAX_COMMITTING + 1):
+            driver.mutate(request_id)
+        for n in range(MAX_COMMITTING):
+            driver.validate_mutation(110 + n)
+        assert len(driver.mutations) == MAX_COMMITTING
+        driver.end_mutation(FunctionResult(ts=110))
+        assert driver.after[MAX_COMMITTING] == 110 + MAX_COMMITTING - 1
 
     def test_a_transition_begun_before_the_commit_may_end_after_the_response_but_another_follows(self):  # 22
         driver = Driver(auto=False)
@@ -528,9 +592,7 @@ class TestMutations:
         driver = Driver()
         driver.connect()
         driver.mutate(0)
-        driver.mutations.pop()
-        driver.session.mutation_finished(FunctionResult(ts=50))
-        driver.turn()
+        driver.end_mutation(FunctionResult(ts=50))
         assert driver.objects[0]["ts"] == encode_ts(50)
         assert end_ts(driver.last) >= 50
 

@@ -14,6 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from parabola.database.model.errors import StorageError
 from parabola.functions.calls.session_requests import SessionRequest
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.failures import FunctionFailure
@@ -43,6 +44,10 @@ class World:
         ts, state = self.history[-1]
         self.history.append((ts + 10, {**state, table: state[table] + 1}))
         return ts + 10
+
+    def take_back(self) -> None:
+        """What is not durable is no more."""
+        self.history = [(ts, state) for ts, state in self.history if ts <= self.durable_ts]
 
     def answer(self, path: str, ts: int, identity: Identity) -> Any:
         state = self.at(ts)
@@ -90,6 +95,7 @@ class Sockets(RuleBasedStateMachine):
         self.world = World()
         self.client = Client(next_query_id=2, wanted={0: "both:sum", 1: "a:parity"})
         self.effects_of: dict[int, int] = {}
+        self.took_effect: list[int] = []
         self.open_socket()
 
     # Sockets
@@ -103,8 +109,8 @@ class Sockets(RuleBasedStateMachine):
         self.identity = 0
         self.values: dict[int, Any] = {}
         self.seen_texts = 0
-        self.assigned: tuple[ClientRequest, int] | None = None
-        self.published = False
+        self.assigned: list[tuple[ClientRequest, int]] = []
+        """What is validated and has not ended, in its order."""
         self.answered: list[int] = []
         self.first_runs: dict[int, int] = {}
         client, driver = self.client, self.driver
@@ -130,10 +136,10 @@ class Sockets(RuleBasedStateMachine):
 
     @rule()
     def lose_the_socket(self) -> None:
-        if self.assigned is not None:  # the function goes on without its socket
-            if not self.published:
-                self.publish()
-            self.record(*self.assigned)
+        if self.assigned:  # the functions go on without their socket
+            self.make_durable()
+            for call, ts in self.assigned:
+                self.record(call, ts)
         self.open_socket()
 
     # The client
@@ -183,44 +189,82 @@ class Sockets(RuleBasedStateMachine):
         self.driver.evaluate()
         self.read()
 
-    @precondition(lambda self: self.driver.mutations and self.assigned is None)
+    @property
+    def begun(self) -> list[ClientRequest]:
+        """Those that run and are not validated."""
+        validated = {call.request_id for call, _ in self.assigned}
+        return [call for call in self.driver.mutations if call.request_id not in validated]
+
+    @property
+    def durable(self) -> list[int]:
+        """Places in `assigned` of what can be answered."""
+        return [at for at, (_, ts) in enumerate(self.assigned) if ts <= self.world.durable_ts]
+
+    @precondition(lambda self: self.begun)
     @rule()
     def run_mutation(self) -> None:
-        call = self.driver.mutations[0]
+        (call,) = self.begun
+        newest = max((ts for _, ts in self.assigned), default=0)
+        after = self.driver.after[call.request_id]
+        assert after == newest or max(after, newest) <= self.world.durable_ts
         known = self.world.answers.get(call.session)
         if known is not None:
-            self.finish(known)
+            self.finish(call, known)
         elif str(call.call.name) == "fail:now":
-            self.finish(FunctionResult(error=FunctionFailure("no")))
+            self.finish(call, FunctionResult(error=FunctionFailure("no")))
         else:
             ts = self.world.append(str(call.call.name)[0])
-            self.assigned = (call, ts)
+            self.assigned.append((call, ts))
             self.first_runs[call.request_id] = ts
             self.effects_of[call.request_id] = self.effects_of.get(call.request_id, 0) + 1
-            self.driver.session.mutation_committing(ts)
+            self.took_effect.append(call.request_id)
+            self.driver.session.mutation_committing(call, ts)
             self.driver.turn()
             self.read()
 
-    @precondition(lambda self: self.assigned is not None and not self.published)
+    @precondition(lambda self: self.assigned)
     @rule()
     def publish(self) -> None:
         """Everything validated becomes durable, and is published, commit by commit."""
-        self.published = self.assigned is not None
         self.make_durable()
 
-    @precondition(lambda self: self.published)
-    @rule()
-    def answer_mutation(self) -> None:
-        assert self.assigned is not None
-        call, ts = self.assigned
+    @precondition(lambda self: self.durable)
+    @rule(data=st.data())
+    def answer_mutation(self, data: st.DataObject | None) -> None:
+        call, ts = self.assigned.pop(data.draw(st.sampled_from(self.durable)) if data else 0)
         self.record(call, ts)
-        self.assigned, self.published = None, False
-        self.finish(self.world.answers[call.session])
+        self.finish(call, self.world.answers[call.session])
+
+    @precondition(lambda self: len(self.assigned) > len(self.durable))
+    @rule(data=st.data())
+    def lose_what_is_not_durable(self, data: st.DataObject) -> None:
+        """The disk is full. All hear in any order what has become of them, and what runs is lost with what it
+        came after.
+        """
+        kept = [self.assigned[at] for at in self.durable]
+        lost = [call for call, ts in self.assigned if ts > self.world.durable_ts]
+        for call, ts in kept:
+            self.record(call, ts)
+        for call in lost:
+            self.effects_of[call.request_id] -= 1
+            self.took_effect.remove(call.request_id)
+        self.world.take_back()
+        fault = StorageError("The disk is full.")
+        ends: list[tuple[ClientRequest, FunctionResult | BaseException]]
+        ends = [(call, self.world.answers[call.session]) for call, _ in kept]
+        for call, end in data.draw(
+            st.permutations([*ends, *((call, fault) for call in [*lost, *self.begun])])
+        ):
+            self.driver.end_mutation(end, self.driver.mutations.index(call))
+            self.read(may_be_closed=True)
+        assert self.driver.closed is not None
+        assert set(self.answered) >= {call.request_id for call, _ in kept}
+        assert not set(self.answered) & {call.request_id for call in lost}
+        self.open_socket()
 
     @rule(table=st.sampled_from(TABLES))
     def commit_elsewhere(self, table: str) -> None:
         self.world.append(table)
-        self.published = self.assigned is not None
         self.make_durable()
 
     @rule(drains=st.booleans())
@@ -246,10 +290,8 @@ class Sockets(RuleBasedStateMachine):
     def record(self, call: ClientRequest, ts: int) -> None:
         self.world.answers[call.session] = value(float(ts), ts=ts)
 
-    def finish(self, result: FunctionResult) -> None:
-        self.driver.mutations.pop(0)
-        self.driver.session.mutation_finished(result)
-        self.driver.turn()
+    def finish(self, call: ClientRequest, result: FunctionResult) -> None:
+        self.driver.end_mutation(result, self.driver.mutations.index(call))
         self.read()
 
     def run_query(self, query: HeldQuery, ts: int, identity: Identity) -> FunctionResult:
@@ -257,10 +299,10 @@ class Sockets(RuleBasedStateMachine):
 
     # What must hold
 
-    def read(self) -> None:
+    def read(self, *, may_be_closed: bool = False) -> None:
         messages = self.driver.messages[self.seen_texts :]
         self.seen_texts = len(self.driver.texts)
-        assert self.driver.closed is None
+        assert may_be_closed or self.driver.closed is None
         for message in messages:
             if isinstance(message, Transition):
                 self.read_transition(message)
@@ -318,7 +360,11 @@ class Sockets(RuleBasedStateMachine):
 
     @invariant()
     def every_mutation_takes_effect_at_most_once(self) -> None:
-        assert all(times == 1 for times in self.effects_of.values())
+        assert all(times <= 1 for times in self.effects_of.values())
+
+    @invariant()
+    def mutations_take_effect_in_their_order(self) -> None:
+        assert self.took_effect == sorted(self.took_effect)
 
     @invariant()
     def at_most_two_transitions_wait(self) -> None:
@@ -331,10 +377,10 @@ class Sockets(RuleBasedStateMachine):
         for _ in range(10_000):
             if self.driver.tokens:
                 self.check_token()
-            elif self.assigned is not None and not self.published:
+            elif self.durable:
+                self.answer_mutation(None)
+            elif self.assigned:
                 self.publish()
-            elif self.published:
-                self.answer_mutation()
             elif self.driver.evaluations:
                 self.evaluate()
             elif self.driver.mutations:

@@ -13,7 +13,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from database.stores import collect, fill, held_flushes, insert, make_room
 from parabola.backend import Backend
+from parabola.database.model.errors import StorageFull
 from parabola.server.app import Server
 from parabola.server.sync.messages import decode_ts
 from parabola.testing import open_backend
@@ -103,6 +105,65 @@ async def test_the_same_mutation_under_way_on_two_sockets_takes_effect_once(dial
     assert await clients[0].add(0, "counters:total") == 1
 
 
+async def test_mutations_of_a_socket_see_each_other_before_the_disk_has_confirmed_them(
+    real: Backend, dial: Dial
+):  # 20, 23
+    client, other = await dial(), await dial()
+    for each in (client, other):
+        await each.connect()
+        await each.add(0, "counters:total")
+    with held_flushes(real.database) as may_flush:
+        await say_increments(client, "aaaaa")
+        await validated_total(real, 5.0)
+        await other.add(1, "counters:value", args=[{"name": "a"}])
+        assert other.values == {0: 0, 1: 0}, "what is not durable was shown"
+        may_flush.set()
+        for number in range(5):
+            response = await client.expect("MutationResponse")
+            assert (response["requestId"], response["result"]) == (number, number + 1)
+            assert client.ts < decode_ts(response["ts"]), "a commit was shown before its response"
+    await client.until(0, 5.0)
+    await other.until(1, 5.0)
+
+
+async def test_after_a_write_that_is_lost_a_client_is_answered_nothing_and_sends_all_again(
+    real: Backend, dial: Dial
+):
+    client = await dial()
+    await client.connect()
+    await client.mutate(99, "counters:increment", name="a")
+    with held_flushes(real.database):
+        await say_increments(client, "abc")
+        await validated_total(real, 4.0)
+        fill(real.database)
+        with pytest.raises(StorageFull):
+            await insert(real.database, "t", {"text": "x" * 100_000})
+        make_room(real.database)
+    await client.closed()
+    assert client.responses == [99]
+    again = await dial()
+    await again.connect()
+    assert await again.add(0, "counters:total") == 1
+    for number, name in enumerate("abc"):
+        assert (await again.mutate(number, "counters:increment", name=name))["success"]
+    await again.until(0, 4.0)
+
+
+async def say_increments(client: WireClient, names: str) -> None:
+    for number, name in enumerate(names):
+        await client.say("Mutation", requestId=number, udfPath="counters:increment", args=[{"name": name}])
+
+
+async def validated_total(real: Backend, total: float) -> None:
+    """Waits until the counters are so much in all, whether that is durable or not."""
+    async with asyncio.timeout(10):
+        while True:
+            counters = await collect(real.database.begin(writable=True), "counters")
+            if sum(counter.value["value"] for counter in counters) == total:
+                return
+            await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_many_clients_under_load_end_up_with_the_same_truth(url: str, seed: int):  # 13, 14, 20 to 25
     chance = random.Random(seed)
@@ -116,6 +177,23 @@ async def test_many_clients_under_load_end_up_with_the_same_truth(url: str, seed
             session_id = str(uuid.UUID(int=seed * 100 + number))
             unanswered: list[tuple[int, str]] = []
             request_id = 0
+
+            async def say(client: WireClient, most: int) -> list[tuple[int, str]]:
+                """Mutations sent at once."""
+                nonlocal request_id, increments
+                said = []
+                for _ in range(chance.randrange(most) + 1):
+                    request_id += 1
+                    increments += 1
+                    said.append((request_id, chance.choice(names)))
+                    await client.say(
+                        "Mutation",
+                        requestId=request_id,
+                        udfPath="counters:increment",
+                        args=[{"name": said[-1][1]}],
+                    )
+                return said
+
             observed = 0
             while True:
                 socket = await stack.enter_async_context(http.ws_connect("/api/1.48.0/sync"))
@@ -134,21 +212,13 @@ async def test_many_clients_under_load_end_up_with_the_same_truth(url: str, seed
                     await client.mutate(resent, "counters:increment", name=name)
                 unanswered = []
                 for _ in range(chance.randrange(2, 8)):
-                    name = chance.choice(names)
-                    request_id += 1
-                    increments += 1
                     if chance.random() < 0.1:  # sent, and the socket is lost before the answer
-                        await client.say(
-                            "Mutation",
-                            requestId=request_id,
-                            udfPath="counters:increment",
-                            args=[{"name": name}],
-                        )
-                        unanswered.append((request_id, name))
+                        unanswered = await say(client, 4)
                         break
-                    response = await client.mutate(request_id, "counters:increment", name=name)
-                    assert response["success"]
-                    assert client.ts < decode_ts(response["ts"])
+                    for sent, _ in await say(client, 3):
+                        response = await client.expect("MutationResponse")
+                        assert (response["requestId"], response["success"]) == (sent, True)
+                        assert client.ts < decode_ts(response["ts"])
                     while client.ts < decode_ts(response["ts"]):
                         await client.transition()
                         total, *values = (client.values[query_id] for query_id in range(4))

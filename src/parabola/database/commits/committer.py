@@ -30,7 +30,13 @@ from parabola.database.commits.write_set import (
     is_settled,
     resolved,
 )
-from parabola.database.model.errors import BuiltOnLost, ConflictError, StorageError, StorageFailed
+from parabola.database.model.errors import (
+    BuiltOnLost,
+    ConflictError,
+    EarlierWriteLost,
+    StorageError,
+    StorageFailed,
+)
 from parabola.database.model.tables import METADATA_TABLES, Registry
 from parabola.database.store.persistence import Commit, DocumentWrite, Persistence
 from parabola.values.errors import OutOfRetention
@@ -326,6 +332,7 @@ class Committer:
         taken_back = self.taken_back
         if tx.generation == taken_back.generation:
             return tx.begin_ts
+        self.check_holds(tx.after)
         if tx.builds_on:
             raise BuiltOnLost  # that may be what was taken back
         try:
@@ -343,6 +350,14 @@ class Committer:
                 source=lost.source,
             )
         return found
+
+    def check_holds(self, ts: int) -> None:
+        """Raises `EarlierWriteLost` if the commit at a timestamp was taken back."""
+        if self.taken_back.generation and self.taken_back.includes(ts):
+            raise EarlierWriteLost(
+                "What the same client had written before could not be stored, so this was not done. "
+                "Send both again."
+            )
 
     def _on_stored(self, write: PendingWrite) -> PendingWrite:
         """A write of a validated transaction whose `old` was not stored yet when it was read."""
@@ -488,7 +503,7 @@ class Committer:
 
         Those who waited for them, in their order, wait no more: they are to be told, or to be stored again.
         """
-        self.latest_ts = min(self.latest_ts, kept_ts)
+        newest_ts, self.latest_ts = self.latest_ts, min(self.latest_ts, kept_ts)
         while len(self._registries) > 1 and self._registries[-1][0] > kept_ts:
             self._registries.pop()
         self._derived.take_back(kept_ts)
@@ -496,7 +511,7 @@ class Committer:
         for commit in dropped:
             for tablet_id, delta in commit.deltas.items():
                 self._counts[tablet_id] -= delta
-        self.taken_back.add(kept_ts, dropped)
+        self.taken_back.add(kept_ts, newest_ts, dropped)
         taken: list[Waiting] = []
         while self.waiting and self.waiting[-1].ts > kept_ts:
             taken.append(self.waiting.pop())

@@ -28,6 +28,7 @@ class Forgotten(Exception):
 
 class _TakenBack(NamedTuple):
     kept_ts: int
+    newest_ts: int
     commits: Sequence[LoggedCommit]
     weight: int
 
@@ -41,14 +42,20 @@ class TakenBack:
         self._times: deque[_TakenBack] = deque()
         self._bytes = 0
 
-    def add(self, kept_ts: int, commits: Sequence[LoggedCommit]) -> None:
-        """The commits after `kept_ts`, newest first, are no more. A new generation begins."""
+    def add(self, kept_ts: int, newest_ts: int, commits: Sequence[LoggedCommit]) -> None:
+        """The commits after `kept_ts`, newest first, are no more: up to `newest_ts`, which was the newest
+        timestamp. A new generation begins.
+        """
         weight = sum(commit.weight for commit in commits)
-        self._times.append(_TakenBack(kept_ts, commits, weight))
+        self._times.append(_TakenBack(kept_ts, newest_ts, commits, weight))
         self._bytes += weight
         self.generation += 1
         while len(self._times) > REMEMBERED or (self._bytes > REMEMBERED_BYTES and len(self._times) > 1):
             self._bytes -= self._times.popleft().weight
+
+    def includes(self, ts: int) -> bool:
+        """Whether the commit at a timestamp is no more, as far as it is remembered."""
+        return any(kept_ts < ts <= newest_ts for kept_ts, newest_ts, _, _ in self._times)
 
     def snapshot_of(self, read_set: ReadSet, begin_ts: int, generation: int) -> int | Touched:
         """The timestamp at which a read set is what was read since a generation at `begin_ts`.
@@ -61,7 +68,7 @@ class TakenBack:
             raise Forgotten
         ts = begin_ts
         for at in range(since, len(self._times)):
-            kept_ts, commits, _ = self._times[at]
+            kept_ts, _, commits, _ = self._times[at]
             if kept_ts >= ts:
                 continue
             read = (commit for commit in commits if commit.ts <= begin_ts)

@@ -10,6 +10,7 @@ __all__ = [
     "DataDirectoryLocked",
     "DataDirectoryLost",
     "DataMoved",
+    "EarlierWriteLost",
     "NotToBuildOn",
     "StorageBusy",
     "StorageDamaged",
@@ -59,6 +60,12 @@ class StorageError(SystemFault):
 
     status = 503
     default_code = "StorageError"
+
+
+class EarlierWriteLost(StorageError):
+    """What should come after another write was not done, since that one was not kept. Send both again."""
+
+    default_code = "EarlierWriteLost"
 
 
 class StorageBusy(StorageError):

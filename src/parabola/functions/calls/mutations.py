@@ -53,6 +53,7 @@ class MutationRequest(Struct, frozen=True):
     session: SessionRequest | None = None
     on_committing: OnCommitting | None = None
     companion: Companion | None = None
+    after: int = 0
     began: float = field(default_factory=time.perf_counter)
 
 
@@ -117,7 +118,7 @@ class _Tries:
                 if not line.enter(first=first):
                     await line.wait(first=first)
                 place = line
-            transaction = database.begin(writable=True)
+            transaction = database.begin(writable=True, after=request.after)
             attempt = runner.attempt(active, call, transaction, losses=losses)
             attempt.link = turn.link
             if session is not None:

@@ -135,9 +135,13 @@ class ClientRequest(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class RunMutation:
-    """Run it; say `mutation_committing` when its timestamp is known, `mutation_finished` at its end."""
+    """Run it; say `mutation_committing` when its timestamp is known, `mutation_finished` at its end.
+
+    It must be lost with the commit it comes `after`, if that is lost (a timestamp; 0 for none).
+    """
 
     request: ClientRequest
+    after: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 Feed it what happened (`receive`, `invalidate`, `evaluated`, `mutation_finished`, ...), then call
 `advance` with the present moment and carry out the effects it returns, in order. It promises
-sync-and-http 8: versions that never jump, results of one Transition from one timestamp, mutations one by
-one, a response before the Transition that covers it and always one such Transition after it.
+sync-and-http 8: versions that never jump, results of one Transition from one timestamp, mutations in their
+order, a response before the Transition that covers it and always one such Transition after it.
 """
 
 from __future__ import annotations
@@ -81,6 +81,7 @@ from parabola.values.errors import BadRequest, Overloaded, ParabolaError, Server
 __all__ = [
     "EXPIRED_TEXT",
     "FIRST_RETRY_SECONDS",
+    "MAX_COMMITTING",
     "MAX_RETRY_SECONDS",
     "MAX_UNSENT_TRANSITIONS",
     "SyncSession",
@@ -88,11 +89,26 @@ __all__ = [
 ]
 
 MAX_UNSENT_TRANSITIONS: Final = 2
+MAX_COMMITTING: Final = 64
+"""Mutations of one client that wait for the disk, the one that runs included."""
 FIRST_RETRY_SECONDS: Final = 3.0
 MAX_RETRY_SECONDS: Final = 60.0
 SHORT_RESULT: Final = 8 * 1024
 """Bytes of a value up to which its Transition is put together at once."""
 EXPIRED_TEXT: Final = "Convex token identity expired"
+
+
+class _RunningMutation:
+    """A mutation that was begun and is not answered: the timestamp of its commit, and its result, once they
+    are known.
+    """
+
+    __slots__ = ("request", "result", "ts")
+
+    def __init__(self, request: ClientRequest) -> None:
+        self.request = request
+        self.ts: int | None = None
+        self.result: FunctionResult | BaseException | None = None
 
 
 class SyncSession:
@@ -108,7 +124,6 @@ class SyncSession:
         "_actions",
         "_caller",
         "_clock_skew_ms",
-        "_commit_ts",
         "_credential",
         "_dirty",
         "_effects",
@@ -174,8 +189,8 @@ class SyncSession:
         self._verifying: Authenticate | None = None
         self._request_ids = RequestIds()
         self._mutations: deque[ClientRequest] = deque()
-        self._running: ClientRequest | None = None
-        self._commit_ts: int | None = None
+        self._running: deque[_RunningMutation] = deque()
+        """In order; each but the last one has its timestamp."""
         self._actions: set[int] = set()
 
     # What can happen
@@ -243,16 +258,29 @@ class SyncSession:
         """A Transition of `end_rerun` cannot leave at once: `transition_sent` is called for it after all."""
         self._unsent += 1
 
-    def mutation_committing(self, ts: int) -> None:
-        """The running mutation will commit at `ts`. Must be said before `ts` is durable: from then on no
-        Transition may show `ts` until the response has been sent.
-        """
-        self._commit_ts = ts
+    def mutation_committing(self, request: ClientRequest, ts: int) -> bool:
+        """A mutation will commit at `ts`, and has its place in the order. Must be said before `ts` is
+        durable: from then on no Transition may show `ts` until the response has been sent.
 
-    def mutation_finished(self, result: FunctionResult | BaseException) -> None:
-        """The running mutation has ended; an error other than a user's ends the socket, to be tried again."""
-        request, self._running, self._commit_ts = self._running, None, None
-        if request is None or self.closed or isinstance(result, ServerShutdown):
+        Whether another one can begin now, which sees what this one has written.
+        """
+        self._running_mutation(request).ts = ts
+        return self._may_begin_mutation
+
+    def mutation_finished(self, request: ClientRequest, result: FunctionResult | BaseException) -> None:
+        """A mutation has ended, and is answered after those before it; an error other than a user's ends the
+        socket, to be tried again.
+        """
+        running = self._running
+        self._running_mutation(request).result = result
+        while running and (ended := running[0].result) is not None:
+            self._end_mutation(running.popleft().request, ended)
+
+    def _running_mutation(self, request: ClientRequest) -> _RunningMutation:
+        return next(each for each in self._running if each.request is request)
+
+    def _end_mutation(self, request: ClientRequest, result: FunctionResult | BaseException) -> None:
+        if self.closed or isinstance(result, ServerShutdown):
             return  # what the end of the server has cut took no effect: the client brings it to the next one
         outcome = self._outcome(request, result)
         if outcome is None:
@@ -309,15 +337,38 @@ class SyncSession:
         if self._inbox:
             self._read_inbox()
         if not self.closed:
-            if self._mutations and self._running is None:
-                self._running = self._mutations.popleft()
-                self._effects.append(RunMutation(self._running))
+            if self._may_begin_mutation:
+                self._begin_mutation()
             if self._dirty or self._outcomes is not None:
                 self._move()
             if self._leaving and not self.closed and self._is_settled:
                 self._close(1001, "ServerShutdown")
         effects, self._effects = self._effects, []
         return effects
+
+    @property
+    def _may_begin_mutation(self) -> bool:
+        """Whether one waits and the one before it, if it is not answered yet, has its place in the order: its
+        writes can be read. Where several servers share a log it may lose its place again.
+        """
+        running = self._running
+        if not self._mutations:
+            return False
+        return not running or (
+            running[-1].ts is not None and not self._is_shared and len(running) < MAX_COMMITTING
+        )
+
+    def _begin_mutation(self) -> None:
+        running = self._running
+        after = (running[-1].ts or 0) if running else 0
+        request = self._mutations.popleft()
+        running.append(_RunningMutation(request))
+        self._effects.append(RunMutation(request, after))
+
+    def _may_show(self, ts: int) -> bool:
+        """Whether every mutation that commits up to a timestamp has been answered."""
+        first = self._running[0].ts if self._running else None
+        return first is None or first > ts
 
     def _read_inbox(self) -> None:
         while self._inbox and self._verifying is None and not self._reaching and not self.closed:
@@ -422,7 +473,7 @@ class SyncSession:
             and self._end is None
             and self._unsent < MAX_UNSENT_TRANSITIONS
             and not self.closed
-            and (self._commit_ts is None or self._commit_ts > self._moment.durable_ts)
+            and self._may_show(self._moment.durable_ts)
         ):
             try:
                 if self._credential.expires_at is not None:
@@ -475,7 +526,7 @@ class SyncSession:
             or self._end is not None
             or self._inbox
             or self._mutations
-            or self._commit_ts is not None
+            or (self._running and self._running[0].ts is not None)
             or self._effects
             or self._leaving
             or self.closed

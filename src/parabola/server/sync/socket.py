@@ -292,7 +292,7 @@ class SyncSocket:
     def _perform_rarer(self, effect: Effect) -> None:
         match effect:
             case RunMutation():
-                self._spawn(self._run_mutation(effect.request))
+                self._spawn(self._run_mutation(effect.request, effect.after))
             case RunAction():
                 self._spawn(self._run_action(effect.request))
             case VerifyToken():
@@ -341,17 +341,21 @@ class SyncSocket:
         self._session.retry_postponed()
         self._turn()
 
-    async def _run_mutation(self, request: ClientRequest) -> None:
+    async def _run_mutation(self, request: ClientRequest, after: int) -> None:
+        def committing(ts: int) -> None:
+            if self._session.mutation_committing(request, ts):
+                self._wake()
+
         result: FunctionResult | BaseException
         self._running.add(request.request_id)
         try:
             result = await self._backend.mutation(
-                request.call, session=request.session, on_committing=self._session.mutation_committing
+                request.call, session=request.session, on_committing=committing, after=after
             )
         except Exception as error:
             result = _reported(error, request)
         self._request_ended(request)
-        self._session.mutation_finished(result)
+        self._session.mutation_finished(request, result)
         self._turn()
 
     async def _run_action(self, request: ClientRequest) -> None:

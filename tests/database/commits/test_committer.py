@@ -725,6 +725,29 @@ async def test_what_comes_after_a_write_that_is_lost_is_lost_with_it_whatever_it
     assert await values(database, "t") == [{"n": 0.0}, {"n": 2.0}]
 
 
+async def test_what_comes_after_a_lost_write_is_lost_however_much_has_been_taken_back_since(
+    database: Database,
+) -> None:
+    with held_flushes(database):
+        tx = database.begin(writable=True)
+        await tx.insert("t", {"n": 1.0})
+        first = await validated(database, tx)
+        after = database.latest_ts
+        following = database.begin(writable=True, after=after)
+        await following.insert("t", {"n": 2.0})
+        await lose(database, first)
+    for _ in range(3):
+        with held_flushes(database):
+            tx = database.begin(writable=True)
+            await tx.insert("t", {"n": 3.0})
+            await lose(database, await validated(database, tx))
+    database._committer.taken_back._times.clear()  # as after a thousand of them
+    with pytest.raises(EarlierWriteLost):
+        await database.commit(following)
+    with pytest.raises(EarlierWriteLost):
+        database.begin(writable=True, after=after)
+
+
 async def test_what_comes_after_a_write_that_is_kept_is_kept_when_others_are_lost(
     database: Database,
 ) -> None:

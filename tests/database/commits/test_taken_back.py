@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from parabola.database.commits import taken_back
 from parabola.database.commits.taken_back import Forgotten, TakenBack
@@ -67,6 +69,33 @@ def test_a_commit_that_is_no_more_is_known_by_its_timestamp() -> None:
     times.add(100, 120, [commit(120, b"a"), commit(110, b"b")])
     times.add(130, 140, [commit(140, b"a")])
     assert [ts for ts in range(90, 160, 10) if times.includes(ts)] == [110, 120, 140]
+    times.add(120, 150, [commit(150, b"c")])
+    assert [ts for ts in range(90, 170, 10) if times.includes(ts)] == [110, 120, 130, 140, 150]
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=30), st.sampled_from([3, 1000]))
+def test_no_commit_that_is_no_more_is_taken_for_one_that_is(
+    times: list[tuple[int, int]], stretches: int
+) -> None:
+    """Each time so many commits come, and so many of all are taken back."""
+    taken_back.LOST_STRETCHES, before = stretches, taken_back.LOST_STRETCHES
+    try:
+        record, live, lost, now = TakenBack(), [0], set[int](), 0
+        for more, less in times:
+            for _ in range(more):
+                now += 1
+                live.append(now)
+            gone = live[max(1, len(live) - less) :]
+            if gone:
+                del live[-len(gone) :]
+                lost |= set(gone)
+                record.add(live[-1], gone[-1], [])
+        said = {ts for ts in range(1, now + 1) if record.includes(ts)}
+        assert said >= lost
+        if stretches > len(times):
+            assert said == lost
+    finally:
+        taken_back.LOST_STRETCHES = before
 
 
 def test_only_so_much_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:

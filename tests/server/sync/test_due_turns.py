@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from types import SimpleNamespace
 from typing import cast
 
@@ -58,3 +59,22 @@ async def test_whoever_comes_again_waits_for_those_before() -> None:
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert (len(restless.turns), last.turns) == (2, [7])
+
+
+async def test_a_turn_has_nothing_of_what_has_led_to_it() -> None:
+    """What is begun in it must not commit, say, because somebody holds the commit lane who has committed."""
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="the server's")
+    turns = DueTurns(cast(ServedBackend, SimpleNamespace(durable_ts=7)))
+    seen: list[str] = []
+
+    class Looking(Taker):
+        def turn(self, durable_ts: int) -> None:
+            seen.append(variable.get())
+
+    async def somebody() -> None:
+        variable.set("somebody's")
+        turns.add(Looking())
+
+    await asyncio.create_task(somebody())
+    await asyncio.sleep(0)
+    assert seen == ["the server's"]

@@ -10,6 +10,7 @@ import json
 
 import pytest
 
+from parabola.database.model.errors import StorageError
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.logs import LogLine
@@ -406,6 +407,27 @@ class TestMutations:
         assert driver.types == ["Transition", *["MutationResponse"] * 3, "Transition"]
         assert [message["requestId"] for message in driver.objects[1:4]] == [0, 1, 2]
         assert end_ts(driver.last) == 120
+
+    def test_the_next_one_begins_when_the_one_before_has_failed(self):
+        driver = Driver()
+        for request_id in range(3):
+            driver.mutate(request_id)
+        driver.validate_mutation(110)
+        driver.end_mutation(FunctionResult(error=FunctionFailure("no")), at=1)
+        assert driver.after == {0: 0, 1: 110, 2: 110}
+        assert driver.types == []
+
+    def test_none_begins_after_one_that_cannot_be_told_of(self):
+        driver = Driver()
+        for request_id in range(3):
+            driver.mutate(request_id)
+        driver.validate_mutation(110)
+        driver.end_mutation(StorageError("The disk is full."), at=1)
+        assert driver.after == {0: 0, 1: 110}
+        driver.commit(step=10)
+        driver.end_mutation(FunctionResult(ts=110))
+        assert driver.types == ["MutationResponse"]
+        assert driver.closed is not None
 
     def test_who_is_answered_is_shown_no_more_than_that(self):  # 23
         driver = Driver()

@@ -14,6 +14,7 @@ from parabola.server.http.rules import ServerRules
 from parabola.server.sync import server as sync_server
 from parabola.server.sync import socket as sync_socket
 from parabola.server.sync.messages import decode_ts, encode_ts
+from parabola.server.sync.session import SyncSession
 from parabola.values.errors import InternalServerError, Overloaded, Unauthenticated
 from server.fake_backend import ADMIN_KEY, Context, FakeBackend
 from server.session_driver import adding, removing
@@ -140,6 +141,17 @@ class TestQueries:
         await client.modify(adding(0))
         assert await client.closed() == (1011, "InternalServerError")
         assert (await other.mutate(0, body="x"))["success"]
+
+    @pytest.mark.parametrize("kind", ["Mutation", "Action"])
+    async def test_a_call_whose_end_cannot_be_told_costs_the_socket(self, dial: Dial, monkeypatch, kind):
+        def broken(*_: object) -> None:
+            raise RuntimeError("a bug")
+
+        monkeypatch.setattr(SyncSession, f"{kind.lower()}_finished", broken)
+        client = await dial()
+        await client.connect()
+        await client.say(kind, requestId=0, udfPath="messages:fail", args=[{}])
+        assert await client.closed() == (1011, "InternalServerError")
 
     async def test_errors_of_functions_are_answers(self, dial: Dial):  # 33
         client = await dial()

@@ -332,7 +332,8 @@ class Committer:
         taken_back = self.taken_back
         if tx.generation == taken_back.generation:
             return tx.begin_ts
-        self.check_holds(tx.after)
+        if tx.after:
+            self.check_holds(tx.after)
         if tx.builds_on:
             raise BuiltOnLost  # that may be what was taken back
         try:
@@ -353,7 +354,7 @@ class Committer:
 
     def check_holds(self, ts: int) -> None:
         """Raises `EarlierWriteLost` if the commit at a timestamp was taken back."""
-        if self.taken_back.generation and self.taken_back.includes(ts):
+        if self.taken_back.includes(ts):
             raise EarlierWriteLost(
                 "What the same client had written before could not be stored, so this was not done. "
                 "Send both again."
@@ -511,7 +512,8 @@ class Committer:
         for commit in dropped:
             for tablet_id, delta in commit.deltas.items():
                 self._counts[tablet_id] -= delta
-        self.taken_back.add(kept_ts, newest_ts, dropped)
+        if newest_ts > kept_ts:
+            self.taken_back.add(kept_ts, newest_ts, dropped)
         taken: list[Waiting] = []
         while self.waiting and self.waiting[-1].ts > kept_ts:
             taken.append(self.waiting.pop())

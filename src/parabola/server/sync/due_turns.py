@@ -8,6 +8,7 @@ and the first clients read while the others are still written to.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections import deque
 from typing import Final, Protocol
@@ -29,25 +30,32 @@ class TurnTaker(Protocol):
 
 
 class DueTurns:
-    """Who is to take a turn soon: after everybody has heard of what has just happened."""
+    """Who is to take a turn soon: after everybody has heard of what has just happened.
 
-    __slots__ = ("_backend", "_due")
+    What a turn begins is not part of what has led to it: it has the context variables of the server.
+    """
+
+    __slots__ = ("_backend", "_context", "_due")
 
     def __init__(self, backend: ServedBackend) -> None:
         self._backend = backend
+        self._context = contextvars.copy_context()
         self._due: deque[TurnTaker] = deque()
 
     def add(self, taker: TurnTaker) -> None:
         """One more; who is among them must not come again before its turn."""
         if not self._due:
-            asyncio.get_running_loop().call_soon(self._take)
+            self._take_soon()
         self._due.append(taker)
+
+    def _take_soon(self) -> None:
+        asyncio.get_running_loop().call_soon(self._take, context=self._context)
 
     def _take(self) -> None:
         waiting = self._due
         due = [waiting.popleft() for _ in range(min(TURNS_AT_ONCE, len(waiting)))]
         if waiting:
-            asyncio.get_running_loop().call_soon(self._take)
+            self._take_soon()
         durable_ts = self._backend.durable_ts
         for taker in due:
             try:

@@ -90,7 +90,7 @@ __all__ = [
 
 MAX_UNSENT_TRANSITIONS: Final = 2
 MAX_COMMITTING: Final = 64
-"""Mutations of one client that wait for the disk, the one that runs included."""
+"""Mutations of one client that are begun and not answered: one runs, the others wait for the disk."""
 FIRST_RETRY_SECONDS: Final = 3.0
 MAX_RETRY_SECONDS: Final = 60.0
 SHORT_RESULT: Final = 8 * 1024
@@ -98,10 +98,8 @@ SHORT_RESULT: Final = 8 * 1024
 EXPIRED_TEXT: Final = "Convex token identity expired"
 
 
-class _RunningMutation:
-    """A mutation that was begun and is not answered: the timestamp of its commit, and its result, once they
-    are known.
-    """
+class _BegunMutation:
+    """A mutation that is not answered: the timestamp of its commit, and its result, once they are known."""
 
     __slots__ = ("request", "result", "ts")
 
@@ -109,6 +107,11 @@ class _RunningMutation:
         self.request = request
         self.ts: int | None = None
         self.result: FunctionResult | BaseException | None = None
+
+    @property
+    def lets_next_begin(self) -> bool:
+        """Whether its writes can be read, or it is certain that there are none."""
+        return self.ts is not None or isinstance(self.result, FunctionResult)
 
 
 class SyncSession:
@@ -122,6 +125,7 @@ class SyncSession:
 
     __slots__ = (
         "_actions",
+        "_begun",
         "_caller",
         "_clock_skew_ms",
         "_credential",
@@ -142,7 +146,6 @@ class SyncSession:
         "_reaching",
         "_redacted",
         "_request_ids",
-        "_running",
         "_sent",
         "_session_id",
         "_takes_chunks",
@@ -189,8 +192,8 @@ class SyncSession:
         self._verifying: Authenticate | None = None
         self._request_ids = RequestIds()
         self._mutations: deque[ClientRequest] = deque()
-        self._running: deque[_RunningMutation] = deque()
-        """In order; each but the last one has its timestamp."""
+        self._begun: dict[int, _BegunMutation] = {}
+        """By request id, in order. If one of them has a timestamp, so has the first, and none is earlier."""
         self._actions: set[int] = set()
 
     # What can happen
@@ -264,20 +267,20 @@ class SyncSession:
 
         Whether another one can begin now, which sees what this one has written.
         """
-        self._running_mutation(request).ts = ts
+        self._begun[request.request_id].ts = ts
         return self._may_begin_mutation
 
     def mutation_finished(self, request: ClientRequest, result: FunctionResult | BaseException) -> None:
         """A mutation has ended, and is answered after those before it; an error other than a user's ends the
         socket, to be tried again.
         """
-        running = self._running
-        self._running_mutation(request).result = result
-        while running and (ended := running[0].result) is not None:
-            self._end_mutation(running.popleft().request, ended)
-
-    def _running_mutation(self, request: ClientRequest) -> _RunningMutation:
-        return next(each for each in self._running if each.request is request)
+        begun = self._begun
+        begun[request.request_id].result = result
+        for request_id, each in list(begun.items()):
+            if each.result is None:
+                break
+            del begun[request_id]
+            self._end_mutation(each.request, each.result)
 
     def _end_mutation(self, request: ClientRequest, result: FunctionResult | BaseException) -> None:
         if self.closed or isinstance(result, ServerShutdown):
@@ -348,27 +351,27 @@ class SyncSession:
 
     @property
     def _may_begin_mutation(self) -> bool:
-        """Whether one waits and the one before it, if it is not answered yet, has its place in the order: its
-        writes can be read. Where several servers share a log it may lose its place again.
+        """Whether one waits and can read what the one before has written. Where several servers share a log
+        that may lose its place in the order again, until it is answered.
         """
-        running = self._running
-        if not self._mutations:
+        begun = self._begun
+        if not self._mutations or self.closed:
             return False
-        return not running or (
-            running[-1].ts is not None and not self._is_shared and len(running) < MAX_COMMITTING
-        )
+        if not begun:
+            return True
+        return not self._is_shared and len(begun) < MAX_COMMITTING and _last(begun).lets_next_begin
 
     def _begin_mutation(self) -> None:
-        running = self._running
-        after = (running[-1].ts or 0) if running else 0
+        after = max((each.ts or 0 for each in self._begun.values()), default=0)
         request = self._mutations.popleft()
-        running.append(_RunningMutation(request))
+        self._begun[request.request_id] = _BegunMutation(request)
         self._effects.append(RunMutation(request, after))
 
     def _may_show(self, ts: int) -> bool:
         """Whether every mutation that commits up to a timestamp has been answered."""
-        first = self._running[0].ts if self._running else None
-        return first is None or first > ts
+        for first in self._begun.values():
+            return first.ts is None or first.ts > ts
+        return True
 
     def _read_inbox(self) -> None:
         while self._inbox and self._verifying is None and not self._reaching and not self.closed:
@@ -380,7 +383,7 @@ class SyncSession:
     @property
     def _is_settled(self) -> bool:
         """True when nothing runs of which the client must hear."""
-        return not (self._running or self._actions or self._dirty) and self._end is None
+        return not (self._begun or self._actions or self._dirty) and self._end is None
 
     def _handle(self, message: ClientMessage) -> None:
         match message:
@@ -526,7 +529,7 @@ class SyncSession:
             or self._end is not None
             or self._inbox
             or self._mutations
-            or (self._running and self._running[0].ts is not None)
+            or (self._begun and not self._may_show(durable_ts))
             or self._effects
             or self._leaving
             or self.closed
@@ -619,6 +622,10 @@ class SyncSession:
         self._inbox.clear()
         self._mutations.clear()
         self._effects.append(Close(code, reason, cause))
+
+
+def _last(begun: dict[int, _BegunMutation]) -> _BegunMutation:
+    return next(reversed(begun.values()))
 
 
 def shown_request_id(session_id: str | None, request_id: int) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from aiohttp import WSMsgType, web
@@ -354,9 +354,7 @@ class SyncSocket:
             )
         except Exception as error:
             result = _reported(error, request)
-        self._request_ended(request)
-        self._session.mutation_finished(request, result)
-        self._turn()
+        self._request_ended(request, self._session.mutation_finished, result)
 
     async def _run_action(self, request: ClientRequest) -> None:
         result: FunctionResult | BaseException
@@ -365,14 +363,23 @@ class SyncSocket:
             result = await self._backend.action(request.call)
         except Exception as error:
             result = _reported(error, request)
-        self._request_ended(request)
-        self._session.action_finished(request, result)
-        self._turn()
+        self._request_ended(request, self._session.action_finished, result)
 
-    def _request_ended(self, request: ClientRequest) -> None:
+    def _request_ended(
+        self,
+        request: ClientRequest,
+        tell: Callable[[ClientRequest, FunctionResult | BaseException], None],
+        result: FunctionResult | BaseException,
+    ) -> None:
         self._running.discard(request.request_id)
         self._intake.call_ended(request.request_id)
         self._room.set()
+        try:
+            tell(request, result)
+        except Exception:
+            self._broken()
+        else:
+            self._turn()
 
     async def _verify(self, message: Authenticate) -> None:
         try:

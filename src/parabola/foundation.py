@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
+from msgspec import Struct
+
 from parabola.database.settings import DatabaseSettings
 from parabola.database.store.scratch import Scratch
 from parabola.functions.activation import Activation
@@ -65,8 +67,7 @@ class BackendConfig:
     """Which node of several it is, and the log that they share; None for a server that is alone."""
 
 
-@dataclass(frozen=True)
-class Foundation:
+class Foundation(Struct, frozen=True):
     """An open data directory, with the hosts of what is deployed in it."""
 
     directory: Path

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from parabola.services.sign_in.admin_keys import derive_key
 from parabola.values.errors import BadRequest
@@ -26,8 +27,7 @@ OpenLog = Callable[[str, Callable[[], int]], "Awaitable[SharedLog]"]
 """Takes the name of the node and this machine's clock."""
 
 
-@dataclass(frozen=True)
-class NodeConfig:
+class NodeConfig(Struct, frozen=True):
     """Which node a server is, and how it reaches the log; `place` says for people where that is."""
 
     name: str

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from parabola.values.data_files import is_data_path, written
 from parabola.values.limits import MAX_DATA_BYTES, MAX_DATA_FILE_BYTES
@@ -32,8 +33,7 @@ class ProjectError(Exception):
     """The folder cannot be read as a project; the message says what is wrong and what to do."""
 
 
-@dataclass(frozen=True)
-class SourceFile:
+class SourceFile(Struct, frozen=True):
     """One module: its path below the functions folder (`lib/tasks.py`) and its text."""
 
     path: str
@@ -47,16 +47,14 @@ class SourceFile:
         return file if self.source_map is None else {**file, "sourceMap": self.source_map}
 
 
-@dataclass(frozen=True)
-class DataFiles:
+class DataFiles(Struct, frozen=True):
     """The data files of a project, as texts (`values/data_files.py`), and a sentence for each left out."""
 
     files: tuple[SourceFile, ...]
     left_out: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Project:
+class Project(Struct, frozen=True):
     """`root` is the directory a user works in; `functions` the folder in it that holds the modules."""
 
     root: Path

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from msgspec import structs
 
 from client_calls import client_call
 from hosts_node.driver import Host, bundle_sources, packages_folder
@@ -88,7 +89,9 @@ def small_host(purpose: Purpose, memory: int) -> HostCommand:
     command = isolate_command(purpose)
     heap = f"--max-old-space-size={HEAP_MB}"
     argv = [heap if part.startswith("--max-old-space-size") else part for part in command.argv]
-    return replace(command, argv=argv, heap_bytes=HEAP_MB * MEBIBYTE, memory_bytes=2 * HEAP_MB * MEBIBYTE)
+    return structs.replace(
+        command, argv=argv, heap_bytes=HEAP_MB * MEBIBYTE, memory_bytes=2 * HEAP_MB * MEBIBYTE
+    )
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

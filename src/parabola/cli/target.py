@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from msgspec import Struct
+
 from parabola.cli.dotenv_lines import read_dotenv
 from parabola.cli.instance import write_private
 from parabola.cli.secret_files import read_secret_file
@@ -78,8 +80,7 @@ def read_key(key: str | None, file: Path | None) -> str | None:
     return read_secret_file(file, "admin key")
 
 
-@dataclass(frozen=True)
-class RunningServer:
+class RunningServer(Struct, frozen=True):
     """What a server writes into its data directory while it runs, for commands beside it to find it."""
 
     url: str

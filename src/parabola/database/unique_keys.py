@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from parabola.database.commits.write_set import is_effective
 from parabola.database.model.intervals import Interval
@@ -43,8 +44,7 @@ _SHOWN: Final = 100
 """Characters of a value that are shown in a text."""
 
 
-@dataclass(frozen=True, slots=True)
-class UniqueRule:
+class UniqueRule(Struct, frozen=True):
     """A unique index of a schema, and what fails when two documents are alike: a write, or that schema."""
 
     schema: SchemaRow
@@ -52,8 +52,7 @@ class UniqueRule:
     definition: DatabaseIndex
 
 
-@dataclass(frozen=True, slots=True)
-class Duplicates:
+class Duplicates(Struct, frozen=True):
     """Two documents with the same values in a unique index; `first` has been there for longer, if either."""
 
     definition: DatabaseIndex

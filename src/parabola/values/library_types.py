@@ -6,9 +6,10 @@ import datetime
 import enum
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Literal
+
+from msgspec import Struct
 
 __all__ = ["LIBRARY_TYPES", "LibraryType", "is_enumeration", "library_type_of"]
 
@@ -16,8 +17,7 @@ _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _MILLISECOND: Final = datetime.timedelta(milliseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class LibraryType:
+class LibraryType(Struct, frozen=True):
     """How the instances of one class are written as values, and read again.
 
     `to_plain` raises `ValueError` for an instance that stands for no value, `from_plain` for a value that

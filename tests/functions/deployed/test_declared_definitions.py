@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from parabola.database.database import Database
 from parabola.database.store.memory import MemoryPersistence

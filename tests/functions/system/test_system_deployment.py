@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from msgspec import convert
+from msgspec import convert, structs
 
 from functions.admin_tool import ADMIN, AdminTool, admin_tool
 from functions.engine import ScriptedWorld, running
@@ -141,7 +141,7 @@ async def test_the_deployment_describes_itself(tmp_path: Path) -> None:
         await deploy_module(tool)
         runner = tool.engine.runner
         urls = {"cloudUrl": "http://api", "siteUrl": "http://site"}
-        runner.around = replace(runner.around, instance=urls)
+        runner.around = structs.replace(runner.around, instance=urls)
         assert await tool.read("frontend/convexCloudUrl") == "http://api"
         assert await tool.read("frontend/convexSiteUrl") == "http://site"
         assert await tool.read("cli/convexUrl:cloudUrl") == "http://api"

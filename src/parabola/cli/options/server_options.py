@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from msgspec import Struct
+
 from parabola.cli.options.option_kinds import (
     BACKUP_TIMES,
     COUNT,
@@ -83,8 +85,7 @@ DAY: Final = 24 * 3600.0
 KB, MB, GB, TB = 2**10, 2**20, 2**30, 2**40
 
 
-@dataclass(frozen=True)
-class ServerOption:
+class ServerOption(Struct, frozen=True):
     """One option. `place` is the field that it sets, such as `functions.hosts`."""
 
     name: str

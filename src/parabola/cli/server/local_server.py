@@ -6,9 +6,11 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from parabola._version import __version__
 from parabola.cli.instance import Instance, read_secret
@@ -38,8 +40,7 @@ _NAMED: Final = 8
 """Calls that are named where many may be told of."""
 
 
-@dataclass(frozen=True)
-class LocalServer:
+class LocalServer(Struct, frozen=True):
     """A server that takes requests."""
 
     backend: Backend

@@ -17,6 +17,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
 
+from msgspec.structs import asdict
+
 from parabola.values.texts import displayable, repaired
 
 if TYPE_CHECKING:
@@ -108,7 +110,7 @@ class ServerLog:
         """A push has taken effect."""
         from parabola.cli.push_report import describe  # with the first of them
 
-        modules, indexes = vars(result.modules), result.indexes
+        modules, indexes = asdict(result.modules), result.indexes
         names = {
             "added": indexes.added,
             "removed": indexes.removed,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct
 
 __all__ = [
     "COMPONENT_TABLES",
@@ -49,12 +50,11 @@ FIRST_FREE_ID: Final = 16
 """Tablets and indexes share one sequence of ids; those below are given above or kept for later."""
 
 
-@dataclass(frozen=True, slots=True)
-class SystemTable:
+class SystemTable(Struct, frozen=True):
     """A system table's number, and its indexes beside `by_id` and `by_creation_time`: name -> fields."""
 
     number: int
-    indexes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    indexes: dict[str, tuple[str, ...]] = {}
 
 
 def _table(k: int, **indexes: tuple[str, ...]) -> SystemTable:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, Final, Literal, TypeVar
 
 import orjson
+from msgspec import Struct
 
 from parabola.database.model.indexes import Index
 from parabola.database.model.schema_rows import StoredSchema
@@ -63,8 +64,7 @@ class Table:
         object.__setattr__(self, "is_system", self.name.startswith("_"))
 
 
-@dataclass(frozen=True, slots=True)
-class SchemaRow:
+class SchemaRow(Struct, frozen=True):
     """A schema that is active, pending or validated, and the `_schemas` row that says so (semantics 3.5)."""
 
     document_id: str

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
+from msgspec import Struct
+
 from parabola.database.model.documents import Revision
 from parabola.database.model.errors import StorageError
 from parabola.database.model.intervals import Interval
@@ -110,8 +112,7 @@ class TableSize(NamedTuple):
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class PersistedState:
+class PersistedState(Struct, frozen=True):
     """What a store held when it was opened. `latest_ts` is 0 for a new store."""
 
     latest_ts: int

@@ -6,8 +6,9 @@ one that has begun to commit is not running any more. What an action has done st
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from parabola.values.errors import ServerShutdown
 
@@ -24,8 +25,7 @@ ACTION_CUT: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RunningCall:
+class RunningCall(Struct, frozen=True):
     """One call that runs, for people."""
 
     name: str

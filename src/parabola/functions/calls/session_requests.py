@@ -12,11 +12,10 @@ only a client that has been answered and sends again all the same, so they go af
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import orjson
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
 from parabola.database.model.system_rows import SystemRow
 from parabola.functions.calls.calling import Call
@@ -64,8 +63,7 @@ ANSWERED_ALREADY: Final = FunctionFailure(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SessionRequest:
+class SessionRequest(Struct, frozen=True):
     """The pair that names a mutation across reconnects."""
 
     session_id: str

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import orjson
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from parabola.database.model.tables import Registry
@@ -79,8 +79,7 @@ class TableNumbers:
         return made
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """The engine as executions see it."""
 
     instance_name: str
@@ -94,5 +93,5 @@ class Surroundings:
     calls: Calls
     audit: AuditLog
     running: RunningCalls
-    wide_reads: dict[Reading, ReadingCounts] = field(default_factory=dict)
+    wide_reads: dict[Reading, ReadingCounts] = {}
     """Queries that read more than they need to, such as whole tables."""

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from msgspec import Struct
+
 from parabola.functions.deployed.built_in_variables import built_in_variables
 from parabola.functions.deployed.definition import Definition
 
@@ -17,8 +19,7 @@ APP_ID: Final = ""
 """What stands for the app in the place of a component's id, and of its path."""
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(Struct, frozen=True):
     """What an instance was given for a variable that it declares: a text, or the name of one of the app's."""
 
     value: str | None = None

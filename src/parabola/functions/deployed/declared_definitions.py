@@ -7,11 +7,10 @@ A push brings the definitions of its own language; those of the other stay, and 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
 from parabola.database.model.system_rows import SystemRow
 from parabola.functions.deployed.runtimes import Language
@@ -27,8 +26,7 @@ __all__ = ["DeclaredDefinition", "declared_definitions", "store_declared"]
 DEFINITIONS: Final = "_component_definitions"
 
 
-@dataclass(frozen=True)
-class DeclaredDefinition:
+class DeclaredDefinition(Struct, frozen=True):
     """A definition as one language's push has said it. `path` is empty for the app."""
 
     language: Language

@@ -6,8 +6,9 @@ A new language is a new host (host-protocol.md), its command (`parabola.host_pro
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct
 
 from parabola.functions.settings import FunctionSettings
 from parabola.values.host_limits import HostLimits
@@ -31,8 +32,7 @@ RuntimeName: TypeAlias = Literal["python", "isolate", "node"]
 Language: TypeAlias = Literal["python", "typescript"]
 
 
-@dataclass(frozen=True, slots=True)
-class LanguageRow:
+class LanguageRow(Struct, frozen=True):
     """A language as it is pushed: how its modules end, where its schema and its auth config are."""
 
     name: Language
@@ -57,8 +57,7 @@ class LanguageRow:
     """Its functions tell integers from other numbers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Runtime:
+class Runtime(Struct, frozen=True):
     """One kind of host."""
 
     name: RuntimeName

@@ -7,10 +7,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+from msgspec import Struct
 
 from parabola.functions.calls.actions import execute_action
 from parabola.functions.calls.arguments import Arguments, EncodedArguments
@@ -46,8 +46,7 @@ TOO_LARGE_TEXT: Final = (
 BODYLESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-@dataclass(frozen=True)
-class HttpActionRequest:
+class HttpActionRequest(Struct, frozen=True):
     """A request as its action sees it. `path` is what routes are matched with."""
 
     method: str

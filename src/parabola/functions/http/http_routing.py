@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from parabola.functions.deployed.components import Component
     from parabola.functions.deployed.deployment import Deployment, Module
 
+from msgspec import Struct
+
 __all__ = ["HTTP_MODULE", "HttpRoute", "Unrouted", "find_route", "http_prefix"]
 
 HTTP_MODULE: Final = "http"
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRoute:
+class HttpRoute(Struct, frozen=True):
     """Where a request goes: to a route of the analysis, or to a router that is asked for its own.
 
     `path` is the route's, with `/*` at its end for a prefix; None where the router is to be asked.
@@ -30,8 +30,7 @@ class HttpRoute:
     asked_path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unrouted:
+class Unrouted(Struct, frozen=True):
     """No HTTP action answers a request: a router has no route for it, or there is none to have one."""
 
     has_router: bool

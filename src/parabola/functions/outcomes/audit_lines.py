@@ -7,10 +7,10 @@ written, since a result of a query that is kept writes its lines again for every
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import orjson
+from msgspec import Struct
 
 from parabola.database.model.system_rows import SystemRow
 from parabola.values.errors import BadRequest
@@ -55,8 +55,7 @@ class AuditRow(SystemRow, frozen=True, kw_only=True, rename="camel"):
         }
 
 
-@dataclass(frozen=True, slots=True)
-class AuditLine:
+class AuditLine(Struct, frozen=True):
     """A line as its function has written it: `text` is its JSON, `has_variables` says that some is to be
     filled in.
     """

@@ -9,8 +9,9 @@ import asyncio
 import logging
 import time
 from collections import deque
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from parabola.functions.processes.background_tasks import BackgroundTasks
 from parabola.functions.processes.host_connection import HostConnection
@@ -37,8 +38,7 @@ MAX_RESTLESS: Final = 4
 """Processes with something left behind; of more the oldest is ended at once."""
 
 
-@dataclass(slots=True)
-class _Resting:
+class _Resting(Struct):
     """An idle host: since when, and how much processor time it had used at the last look, when that was."""
 
     host: HostConnection

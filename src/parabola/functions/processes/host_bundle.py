@@ -5,12 +5,13 @@ what these may read.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import orjson
+from msgspec import Struct
 
 from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.deployed.runtimes import RUNTIMES, RuntimeName, host_limits
@@ -27,15 +28,14 @@ Purpose = Literal["deterministic", "action"]
 """What a host is for: queries and mutations, many at a time, or one action at a time."""
 
 
-@dataclass(frozen=True)
-class HostCommand:
+class HostCommand(Struct, frozen=True):
     """How to start a host process. `{fd}` in `argv` stands for the number of the inherited socket; the
     environment variable `PARABOLA_HOST_FD` carries it too.
     """
 
     language: str
     argv: Sequence[str]
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = {}
     zygote_argv: Sequence[str] | None = None
     """The program that forks hosts on request (`host_zygote`), for languages that have one."""
     memory_text: str = "Function execution ran out of memory"
@@ -49,8 +49,7 @@ class HostCommand:
     end it itself."""
 
 
-@dataclass(frozen=True)
-class ExecutedDatabase:
+class ExecutedDatabase(Struct, frozen=True):
     """The database as executors open it."""
 
     file: Path
@@ -140,8 +139,7 @@ class HostBundle:
         )
 
 
-@dataclass(frozen=True)
-class ComponentBundle:
+class ComponentBundle(Struct, frozen=True):
     """What a host must know of a component before it runs a function of it.
 
     Its modules are those of its definition, which several components may share.

@@ -12,9 +12,10 @@ import mmap
 import os
 import struct
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 __all__ = [
     "ACTIVITY_VARIABLE",
@@ -94,8 +95,7 @@ def process_memory_bytes(pid: int) -> int | None:
         return None
 
 
-@dataclass(slots=True)
-class StepWatch:
+class StepWatch(Struct):
     """Decides from repeated looks at the activity cell when a step has used up its time.
 
     A step is over its limit when it has used `limit` seconds of processor time, or when `wall_limit` seconds

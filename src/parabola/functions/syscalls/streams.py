@@ -8,10 +8,10 @@ nobody cleans up counts in full, which is safe.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+from msgspec import Struct
 
 from parabola.database.query.short_reads import ShortRead
 from parabola.database.query.wide_reads import NOTED_ROWS, wide_read
@@ -40,8 +40,7 @@ MAX_BATCH: Final = 1024
 """Rows of one batch (js-runtime §3.8)."""
 
 
-@dataclass(slots=True)
-class OpenStream:
+class OpenStream(Struct):
     """A stream a function has begun to read with the JSON of its query, and how many rows it was sent."""
 
     stream: QueryStream | ShortRead

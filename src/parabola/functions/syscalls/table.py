@@ -8,8 +8,9 @@ Operations of one kind have a file: `data` (documents), `streams` (queries), `ca
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from parabola.values.errors import BadRequest, UserError
 
@@ -57,8 +58,7 @@ name.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Syscall:
+class Syscall(Struct, frozen=True):
     """One operation and where it may be used."""
 
     op: str

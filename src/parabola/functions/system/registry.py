@@ -12,9 +12,11 @@ Paths and results are those of deploy-api §19.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from parabola.functions.deployed.deployment import FunctionKind, FunctionSpec
 from parabola.functions.deployed.deployment_events import record_event
@@ -46,8 +48,7 @@ UNMOUNTED: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SystemContext:
+class SystemContext(Struct, frozen=True):
     """What a system function works with: its execution, in the component that it is about."""
 
     execution: Execution
@@ -92,14 +93,13 @@ class SystemContext:
 SystemHandler = Callable[[SystemContext, dict[str, Any]], Awaitable[Any]]
 
 
-@dataclass
-class SystemFunctions:
+class SystemFunctions(Struct):
     """A registry of system functions by canonical path. `catalog` names the module that registers them; it is
     imported when somebody first asks for one.
     """
 
     catalog: str | None = None
-    _functions: dict[str, FunctionSpec] = field(default_factory=dict)
+    _functions: dict[str, FunctionSpec] = {}
 
     def register(
         self, path: str, *, kind: FunctionKind = "query", args: Validator[Any] | None = None

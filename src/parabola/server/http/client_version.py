@@ -7,8 +7,9 @@ everything else (`npm-cli-1.48.0`, `python-0.8.1`). Specified in sync-and-http 1
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from parabola.values.errors import BadRequest
 
@@ -22,8 +23,7 @@ MAX_FRAME_BYTES: Final = 16 * 1024 * 1024
 """The largest single frame the Rust family accepts (1.11); npm accepts any."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClientVersion:
+class ClientVersion(Struct, frozen=True):
     """A client's family ("npm", "python", "rust", ..., "unknown") and version triple."""
 
     family: str = "unknown"

@@ -47,8 +47,7 @@ class Moment(Struct, frozen=True):
     wall_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(Struct, frozen=True):
     """Who a socket speaks for, and until when (seconds since the epoch; None: for ever)."""
 
     identity: Identity = NO_IDENTITY
@@ -133,8 +132,7 @@ class ClientRequest(Struct, frozen=True):
         return self.call.request.request_id
 
 
-@dataclass(frozen=True, slots=True)
-class RunMutation:
+class RunMutation(Struct, frozen=True):
     """Run it; say `mutation_committing` when its timestamp is known, `mutation_finished` at its end.
 
     It must be lost with the commit it comes `after`, if that is lost (a timestamp; 0 for none).
@@ -144,22 +142,19 @@ class RunMutation:
     after: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RunAction:
+class RunAction(Struct, frozen=True):
     """Run it beside the others; answer with `action_finished`."""
 
     request: ClientRequest
 
 
-@dataclass(frozen=True, slots=True)
-class VerifyToken:
+class VerifyToken(Struct, frozen=True):
     """Check who this is; answer with `token_accepted` or `token_rejected`. Nothing is read meanwhile."""
 
     message: Authenticate
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(Struct, frozen=True):
     """Wait until `ts` can be read, and all that others have acknowledged; answer with `reached` or
     `not_reached`. Nothing is read meanwhile.
     """
@@ -167,8 +162,7 @@ class Reach:
     ts: int
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPostponed:
+class RetryPostponed(Struct, frozen=True):
     """Call `retry_postponed` after `seconds`."""
 
     seconds: float

@@ -7,10 +7,10 @@ here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from aiohttp import WSCloseCode
+from msgspec import Struct
 
 from parabola.server.http.json_body import MAX_BODY_BYTES
 from parabola.values.errors import (
@@ -42,8 +42,7 @@ MAX_REASON_BYTES: Final = 123
 INTERNAL: Final = "InternalServerError"
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(Struct, frozen=True):
     """At most one last message ("fatal" or "auth", with `text`), then a close frame."""
 
     last_message: Literal["fatal", "auth"] | None

@@ -12,12 +12,12 @@ import time
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final
 
 import orjson
+from msgspec import Struct
 
 from parabola.services.archives.inferred_shape import InferredShape
 from parabola.services.archives.rows import ImportRefused, Rows, read_json_lines
@@ -51,8 +51,7 @@ that JSON cannot write are objects with the single key $bytes or $float. `npx co
 """
 
 
-@dataclass
-class ArchivedTable:
+class ArchivedTable(Struct):
     """One table of an archive, and how its documents are written: `lossless`, or as `shape` says, or in
     encoded form. `number` is the table number its ids carry, when the archive says it.
     """
@@ -65,8 +64,7 @@ class ArchivedTable:
     shape: InferredShape | None = None
 
 
-@dataclass
-class ArchivedFile:
+class ArchivedFile(Struct):
     """The bytes of one stored file; `id` is its document id in `_storage`."""
 
     component: str
@@ -74,12 +72,11 @@ class ArchivedFile:
     entry: str
 
 
-@dataclass
-class ArchiveContents:
+class ArchiveContents(Struct):
     """What is in an archive. `lists_tables`: it says itself which tables there are, perhaps none."""
 
-    tables: list[ArchivedTable] = field(default_factory=list)
-    files: dict[tuple[str, str], ArchivedFile] = field(default_factory=dict)
+    tables: list[ArchivedTable] = []
+    files: dict[tuple[str, str], ArchivedFile] = {}
     lists_tables: bool = False
 
 

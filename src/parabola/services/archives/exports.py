@@ -11,10 +11,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from parabola.functions.deployed.deployment_events import record_event
 from parabola.services.archives.archive_snapshot import archive_snapshot
@@ -42,8 +43,7 @@ EXPIRY_INTERVAL_SECONDS: Final = 3600.0
 NS_PER_SECOND: Final = 1_000_000_000
 
 
-@dataclass(frozen=True)
-class FinishedExport:
+class FinishedExport(Struct, frozen=True):
     """An archive of `size` bytes that can be fetched: a file, or what a node has left for others.
 
     `expires_in` is in seconds.

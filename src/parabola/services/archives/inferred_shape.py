@@ -13,8 +13,9 @@ import struct
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct
 
 from parabola.values.encoding import Int64
 from parabola.values.errors import InvalidValue
@@ -53,13 +54,12 @@ class ShapeUnreadable(ValueError):
     """The text is not about the shape of documents."""
 
 
-@dataclass(frozen=True)
-class _Shape:
+class _Shape(Struct, frozen=True):
     """One alternative of what a value looks like."""
 
     meanings: frozenset[str] = frozenset()
     elements: tuple[_Shape, ...] = ()
-    fields: Mapping[str, tuple[_Shape, ...]] = field(default_factory=dict)
+    fields: Mapping[str, tuple[_Shape, ...]] = {}
     other_fields: tuple[_Shape, ...] = ()
 
     @property

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+from msgspec import Struct
 
 from parabola._version import __version__
 from parabola.functions.deployed.deployment import Deployment, Module
@@ -48,13 +49,12 @@ _CYCLE: Final = "Found cyclic definition dependency"
 APP_DEFINITION: Final = "convex.config.js"
 
 
-@dataclass
-class AnalyzedModules:
+class AnalyzedModules(Struct):
     """The analysis of one language's modules. `schema_json` is None when there is no such file; the providers
     are those of both languages.
     """
 
-    modules: dict[str, AnalyzedModule] = field(default_factory=dict)
+    modules: dict[str, AnalyzedModule] = {}
     schema_json: Mapping[str, Any] | None = None
     schema: Schema | None = None
     auth_providers: Sequence[Mapping[str, Any]] = ()

@@ -5,8 +5,10 @@ but for the ids it makes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct
 
 from parabola.database.model.system_tables import SYSTEM_TABLES
 from parabola.functions.deployed.components import Component, Variable
@@ -23,8 +25,7 @@ Difference = Literal["create", "modify", "remount", "unmount"]
 """What becomes of a component, in the words of a push (deploy-api 6.8)."""
 
 
-@dataclass(frozen=True)
-class ComponentTree:
+class ComponentTree(Struct, frozen=True):
     """Every component once the push is through, unmounted ones among them, and what becomes of each."""
 
     components: Mapping[str, Component]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 import orjson
-from msgspec import structs
+from msgspec import Struct, structs
 
 from parabola.functions.deployed.definition import Definition as DeployedDefinition
 from parabola.functions.deployed.deployment import Module
@@ -38,8 +38,7 @@ MAX_PATH_SEGMENT: Final = 2048
 _HTTP_MODULES: Final = {row.http_module for row in LANGUAGES.values()}
 
 
-@dataclass(frozen=True)
-class PushedDefinition:
+class PushedDefinition(Struct, frozen=True):
     """An app or a component. Modules and schema are those of a component: the app's are the push's own.
 
     `path` leads from the app's functions to the component's directory; it is empty for the app. It is defined

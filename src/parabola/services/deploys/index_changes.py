@@ -8,8 +8,9 @@ serves, the new one is filled, and the end of the push swaps them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from parabola.database.model.indexes import BY_CREATION_TIME, BY_ID, Index
 from parabola.database.model.tables import Registry
@@ -21,16 +22,14 @@ __all__ = ["IndexChanges", "NewIndex", "describe_stored", "index_changes", "opti
 _SYSTEM_INDEXES: Final = (BY_ID, BY_CREATION_TIME)
 
 
-@dataclass(frozen=True)
-class NewIndex:
+class NewIndex(Struct, frozen=True):
     """An index that a schema declares and the database does not have yet."""
 
     table: str
     definition: IndexDefinition
 
 
-@dataclass(frozen=True)
-class IndexChanges:
+class IndexChanges(Struct, frozen=True):
     """What a schema asks of the indexes.
 
     `add`: declared, nowhere yet. `pending`: declared and already being filled or filled by an earlier push.

@@ -8,8 +8,9 @@ analysed anew.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.runtimes import RuntimeName
@@ -26,8 +27,7 @@ Found = AnalyzedModule | Mapping[str, Any] | None
 """What a module defines; of the one with the schema it is the schema's JSON, None where it defines none."""
 
 
-@dataclass(frozen=True)
-class AnalysisContext:
+class AnalysisContext(Struct, frozen=True):
     """What surrounds the modules of one runtime, for a component or (with an empty path) the app."""
 
     runtime: RuntimeName
@@ -38,8 +38,7 @@ class AnalysisContext:
     component: str = ""
 
 
-@dataclass(frozen=True)
-class _Known:
+class _Known(Struct, frozen=True):
     found: Found
     sources: Mapping[str, str]
     variables: Mapping[str, str | None]

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from parabola.functions.deployed.definition import Definition
 from parabola.functions.deployed.deployment import Deployment, Module
@@ -46,8 +48,7 @@ _ONE_FOR_BOTH: Final[Mapping[str, str]] = {
 _SEGMENT: Final = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_.]{1,64}\Z")
 
 
-@dataclass(frozen=True)
-class UnchangedModule:
+class UnchangedModule(Struct, frozen=True):
     """A module that the pusher knows the server to have: named by its hash instead of sent (deploy-api
     5.1).
     """
@@ -117,8 +118,7 @@ class Push:
         }
 
 
-@dataclass(frozen=True)
-class ModuleDiff:
+class ModuleDiff(Struct, frozen=True):
     """Module paths that a push adds, removes, or gives other code."""
 
     added: tuple[str, ...] = ()
@@ -138,8 +138,7 @@ class ModuleDiff:
         )
 
 
-@dataclass(frozen=True)
-class IndexDiff:
+class IndexDiff(Struct, frozen=True):
     """Indexes as the command line shows them: `deploy-api.md` 6.4, `Index`.
 
     `unique` and `ordinary` are there before and after, and become unique or cease to be: the official command
@@ -163,8 +162,7 @@ class IndexDiff:
         }
 
 
-@dataclass(frozen=True)
-class ComponentChange:
+class ComponentChange(Struct, frozen=True):
     """What a push does with one component below the app."""
 
     id: str
@@ -177,8 +175,7 @@ class ComponentChange:
     next_schema: str | None = None
 
 
-@dataclass(frozen=True)
-class PushResult:
+class PushResult(Struct, frozen=True):
     """What a push has changed (or would change, in a dry run)."""
 
     modules: ModuleDiff
@@ -186,11 +183,11 @@ class PushResult:
     deployment: Deployment
     previous_schema: str | None = None
     next_schema: str | None = None
-    definitions: Mapping[str, EvaluatedDefinition] = field(default_factory=dict)
+    definitions: Mapping[str, EvaluatedDefinition] = {}
     """Those of both languages, by their paths."""
-    pushed: Mapping[str, EvaluatedDefinition] = field(default_factory=dict)
+    pushed: Mapping[str, EvaluatedDefinition] = {}
     """Those of the push itself, as their code describes them."""
-    components: Mapping[str, ComponentChange] = field(default_factory=dict)
+    components: Mapping[str, ComponentChange] = {}
     """By their paths."""
 
 

@@ -9,10 +9,10 @@ indexes are filled.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+from msgspec import Struct
 
 from parabola.database.model.indexes import Index, IndexKind
 from parabola.database.model.schema_rows import StoredSchema
@@ -55,8 +55,7 @@ class RaceDetected(SystemFault):
     default_code = "RaceDetected"
 
 
-@dataclass(frozen=True)
-class SubmittedSchema:
+class SubmittedSchema(Struct, frozen=True):
     """A schema of a push. `row_id` is None when there is no schema, or when it is the active one already."""
 
     schema: Schema | None

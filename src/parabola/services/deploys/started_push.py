@@ -7,8 +7,11 @@ import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from parabola.database.model.schema_rows import StoredSchema
 from parabola.functions.deployed.component_rows import component_rows
@@ -43,8 +46,7 @@ def node_of(token: str) -> str:
     return token.partition(_NODE_END)[0]
 
 
-@dataclass(frozen=True)
-class SchemaProgress:
+class SchemaProgress(Struct, frozen=True):
     """How far the second step is. `state`: inProgress, complete, failed or raceDetected (deploy-api 6.7)."""
 
     state: str
@@ -55,7 +57,7 @@ class SchemaProgress:
     table_name: str | None = None
     component_path: str = ""
     """That of the schema that has failed."""
-    components: Mapping[str, SchemaProgress] = field(default_factory=dict)
+    components: Mapping[str, SchemaProgress] = {}
     """How far the schemas of the components are, by their paths, where nothing has failed."""
 
 

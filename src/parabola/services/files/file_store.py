@@ -6,8 +6,9 @@ Bytes stream in and out in pieces; a file is there as a whole or not at all.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 __all__ = ["PIECE_BYTES", "FileStore", "StoredBytes"]
 
@@ -15,8 +16,7 @@ PIECE_BYTES: Final = 1024 * 1024
 """Bytes that are read or written at once."""
 
 
-@dataclass(frozen=True)
-class StoredBytes:
+class StoredBytes(Struct, frozen=True):
     """What was stored: how much, and its digest."""
 
     size: int

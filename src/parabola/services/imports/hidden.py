@@ -7,9 +7,11 @@ after as many rows as the hidden table has documents.
 from __future__ import annotations
 
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from parabola.database.model.system_tables import SYSTEM_TABLES
 from parabola.services.archives.imported_tables import ImportedTables, optional_fields

@@ -10,9 +10,9 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from parabola.database.model.tables import public_name
@@ -50,8 +50,7 @@ class ImportOver(Exception):
     """The import has been cancelled: there is nothing left to do."""
 
 
-@dataclass(frozen=True)
-class ImportLoad:
+class ImportLoad(Struct, frozen=True):
     """An import in progress: where its rows come from and what it needs to write them."""
 
     database: Database

@@ -7,8 +7,9 @@ table it replaces has another one, and then everything that refers to it must co
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from parabola.services.archives.imported_tables import tables_needed_by, user_tables
 from parabola.services.archives.rows import ImportRefused
@@ -33,8 +34,7 @@ RESERVED_NUMBERS: Final = range(512, 10_000)
 """Numbers of system tables (semantics 2.3)."""
 
 
-@dataclass(frozen=True)
-class Incoming:
+class Incoming(Struct, frozen=True):
     """A table of the input: its place there, the path of its component, and the number its ids carry if that
     is known.
     """
@@ -45,8 +45,7 @@ class Incoming:
     component: str = ""
 
 
-@dataclass(frozen=True)
-class TablePlan:
+class TablePlan(Struct, frozen=True):
     """A table to import into. `number` is None for the lowest free one; `present` has its name now."""
 
     place: int
@@ -55,8 +54,7 @@ class TablePlan:
     present: Table | None
 
 
-@dataclass(frozen=True)
-class Leftovers:
+class Leftovers(Struct, frozen=True):
     """Tables that are there and not in the input of an import with mode ReplaceAll."""
 
     delete: tuple[Table, ...] = ()

@@ -6,7 +6,6 @@ for good. The row is all that an import needs to go on after a restart, beside t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from msgspec import UNSET, Struct, UnsetType
@@ -59,8 +58,7 @@ _MODES: Final[dict[str, ImportMode]] = {
 }
 
 
-@dataclass(frozen=True)
-class ImportRequest:
+class ImportRequest(Struct, frozen=True):
     """What is to be imported where. `table` is None for archives, which name their tables themselves."""
 
     format: ImportFormat
@@ -100,16 +98,14 @@ class ImportRequest:
         check_table_name(self.table)
 
 
-@dataclass(frozen=True)
-class HiddenTable:
+class HiddenTable(Struct, frozen=True):
     """A table that an import fills: table number `place` of the input goes into this tablet."""
 
     place: int
     tablet_id: int
 
 
-@dataclass(frozen=True)
-class Position:
+class Position(Struct, frozen=True):
     """How far an import that appends is: `rows` rows of table number `place` of the input are in, and
     `total` rows of all tables.
     """
@@ -171,8 +167,7 @@ class ImportRow(SystemRow, frozen=True, kw_only=True):
     """That of the node which has the upload (`Members.home`)."""
 
 
-@dataclass(frozen=True)
-class ImportRecord:
+class ImportRecord(Struct, frozen=True):
     """One row of `_snapshot_imports`."""
 
     id: str

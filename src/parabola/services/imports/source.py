@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from itertools import islice
 from types import TracebackType
 from typing import IO, Final
+
+from msgspec import Struct
 
 from parabola.services.archives.archive import ArchivedTable, ArchiveReader
 from parabola.services.archives.rows import (
@@ -36,8 +37,7 @@ ReadRows = Callable[[frozenset[str]], Rows]
 """Begins to read the rows of a table; takes the names of its optional fields, which matter in CSV."""
 
 
-@dataclass(frozen=True)
-class SourceTable:
+class SourceTable(Struct, frozen=True):
     """One table of the input. `number` is the one that its ids carry, if the input says so."""
 
     name: str
@@ -59,8 +59,7 @@ class SourceTable:
         return self.name == STORAGE
 
 
-@dataclass(frozen=True)
-class Chunk:
+class Chunk(Struct, frozen=True):
     """Some rows of a table, the first one being row number `first` of it, counted from 1."""
 
     first: int

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from msgspec import UnsetType
+from msgspec import Struct, UnsetType
 
 from parabola.database.model.system_rows import stored
 from parabola.functions.calls.arguments import EncodedArguments
@@ -73,8 +72,7 @@ _log: Final = logging.getLogger(__name__)
 _STANDS_FOR: Final = timedelta(seconds=30)
 
 
-@dataclass(frozen=True)
-class CronJob:
+class CronJob(Struct, frozen=True):
     """A job with its next run. Ids are those of the two rows."""
 
     id: str

@@ -10,12 +10,12 @@ from __future__ import annotations
 import calendar
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Protocol
 
 import orjson
 from cronsim import CronSim, CronSimError
+from msgspec import Struct
 
 from parabola.values.errors import BadRequest
 
@@ -40,8 +40,7 @@ class Schedule(Protocol):
         """The stored form."""
 
 
-@dataclass(frozen=True)
-class IntervalSchedule:
+class IntervalSchedule(Struct, frozen=True):
     """Runs at once when it is deployed, then each `seconds` after the run before."""
 
     seconds: int
@@ -53,8 +52,7 @@ class IntervalSchedule:
         return {"type": "interval", "seconds": self.seconds}
 
 
-@dataclass(frozen=True)
-class CalendarSchedule:
+class CalendarSchedule(Struct, frozen=True):
     """Runs at clock times: `stored` is the declared form, `expression` the cron line that says the same."""
 
     expression: str

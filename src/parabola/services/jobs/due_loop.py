@@ -11,9 +11,10 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from parabola.values.errors import ParabolaError
 
@@ -33,11 +34,10 @@ AHEAD: Final = 4
 _log: Final = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Due:
+class Due(Struct, frozen=True):
     """What one look has found: what is due, as (id, how to run it), and when the next thing will be."""
 
-    work: list[tuple[str, Callable[[], Awaitable[None]]]] = field(default_factory=list)
+    work: list[tuple[str, Callable[[], Awaitable[None]]]] = []
     next_ts: int | None = None
 
 

@@ -12,12 +12,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
+from msgspec import Struct
 
 from parabola.services.sign_in.secretbox import NONCE_BYTES as SECRETBOX_NONCE_BYTES
 from parabola.services.sign_in.secretbox import open_secretbox
@@ -36,8 +36,7 @@ _NAME_TAG: Final = b"\x7a"
 _ID_BYTES: Final = 8
 
 
-@dataclass(frozen=True)
-class AdminClaims:
+class AdminClaims(Struct, frozen=True):
     """What a key says about its holder. `issued_at`: seconds since the epoch; `key_id` is no secret."""
 
     issued_at: int

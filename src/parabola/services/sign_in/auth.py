@@ -12,11 +12,11 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, TypeGuard
 
 import orjson
+from msgspec import Struct
 
 from parabola.services.sign_in.auth_providers import (
     AuthProvider,
@@ -73,8 +73,7 @@ _OIDC_PROTOCOL: Final = {
 }
 
 
-@dataclass(frozen=True)
-class VerifiedToken:
+class VerifiedToken(Struct, frozen=True):
     """What a valid token says: the identity's JSON attributes, and when it ends (seconds since the epoch)."""
 
     attributes: dict[str, Any]

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from parabola.values.errors import BadRequest
 
@@ -20,8 +21,7 @@ _HOST_WITH_TLD: Final = re.compile(r"^([a-z0-9_-]+\.)+[a-z][a-z0-9-]*[a-z0-9]$",
 _CUSTOM_ALGORITHMS: Final = ("RS256", "ES256")
 
 
-@dataclass(frozen=True)
-class OidcProvider:
+class OidcProvider(Struct, frozen=True):
     """An OpenID Connect issuer whose keys are found through its discovery document.
 
     `domain` is the issuer URL, `application_id` the audience its tokens must name.
@@ -42,8 +42,7 @@ class OidcProvider:
         return f"OIDC(domain={self.domain}, app_id={self.application_id})"
 
 
-@dataclass(frozen=True)
-class CustomJwtProvider:
+class CustomJwtProvider(Struct, frozen=True):
     """An issuer whose key set is named directly. `jwks` is an http(s) or `data:` URL."""
 
     issuer: str

@@ -12,12 +12,12 @@ import re
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 import aiohttp
 import orjson
+from msgspec import Struct
 
 from parabola.services.threads import in_thread
 from parabola.values.errors import Overloaded, ParabolaError, Unauthenticated
@@ -47,8 +47,7 @@ _MAX_AGE: Final = re.compile(r"(?:^|[,\s])max-age\s*=\s*(\d+)", re.IGNORECASE)
 _KEY_SET_TYPES: Final = ("application/json", "application/jwk-set+json")
 
 
-@dataclass(frozen=True)
-class Fetched:
+class Fetched(Struct, frozen=True):
     """An HTTP answer, reduced to what matters here."""
 
     status: int
@@ -81,15 +80,13 @@ async def fetch_over_http(url: str) -> Fetched:
         )
 
 
-@dataclass
-class _Entry:
+class _Entry(Struct):
     document: dict[str, Any]
     fetched_at: float
     fresh_until: float
 
 
-@dataclass
-class _EarlyRefetch:
+class _EarlyRefetch(Struct):
     """The last fetch before a document's time was over, and how it failed if it did."""
 
     at: float

@@ -13,8 +13,11 @@ emits; every fault in a definition is a `SchemaDefinitionError` with a stable co
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from parabola.values.errors import BadRequest, InvalidValidator, ValidationError
 from parabola.values.hints.hint_validators import validator_from_hint
@@ -42,8 +45,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class TableDefinition:
+class TableDefinition(Struct, frozen=True):
     """One table: the validator of its documents, without system fields, and its indexes.
 
     `document_type` is an object, a union of objects, or any; None stands for a table whose documents are

@@ -78,8 +78,9 @@ class Foundation(Struct, frozen=True):
     _closing: AsyncExitStack
 
     @classmethod
-    async def open(cls, config: BackendConfig) -> Self:
-        """Open the data directory, load what is deployed, start the hosts.
+    async def open(cls, config: BackendConfig, on_begun: Callable[[], None] | None = None) -> Self:
+        """Open the data directory, load what is deployed, start the hosts. `on_begun` hears of their
+        processes, which then have much to do by themselves.
 
         Raises `DataDirectoryLocked` when another server has the directory, `UnusableData` when it cannot be
         read.
@@ -98,6 +99,7 @@ class Foundation(Struct, frozen=True):
                 config.hosts,
                 settings=config.functions,
                 packages_directory=packages,
+                on_begun=on_begun,
                 database=None if file is None else ExecutedDatabase(file.absolute(), database.limits),
             )
             node_packages = NodePackages(packages, find_node, config.services.npm_install_seconds)

@@ -6,9 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+from parabola.project import DATA_FOLDER
+from server_process import ServerProcess
 
 SEEN_AT_THE_START = """
 import json, sys
@@ -34,6 +38,18 @@ try:
 except SystemExit:
     pass
 print(json.dumps(sorted(sys.modules)))
+"""
+SEEN_AS_HOSTS_BEGIN = """
+from parabola.functions.processes.host_process import SpawnedProcess
+
+start = SpawnedProcess.start
+
+async def seen(*args, **options):
+    sys.stdout.write("\\n" + json.dumps(sorted(sys.modules)) + "\\n")
+    sys.stdout.flush()
+    return await start(*args, **options)
+
+SpawnedProcess.start = seen
 """
 OF_COMMAND_LINES = {"typer", "click", "rich", "pydantic"}
 SELDOM_NEEDED = {"joserfc", "obstore", "numpy", "watchfiles", "dotenv", "tomllib"}
@@ -75,6 +91,21 @@ def test_a_server_starts_without_what_few_servers_need(tmp_path: Path) -> None:
     assert not {name for name in modules if name.startswith("parabola.authoring")}
     assert sum(name.startswith("parabola.") for name in modules) < MOST_MODULES
     assert len(modules) < 900
+
+
+def test_hosts_begin_before_what_only_requests_need_is_imported(tmp_path: Path) -> None:
+    """They take as long to start as the rest takes to be imported."""
+    (tmp_path / "convex").mkdir()
+    (tmp_path / "convex" / "notes.py").write_text(
+        "from parabola import query\n\n@query\nasync def hello(ctx) -> str:\n    return 'hello'\n"
+    )
+    command = ("serve", "--port", "0", "--site-port", "0")
+    with closing(ServerProcess(tmp_path, *command).start()) as server:
+        server.cli("deploy", "--yes", "--url", server.url, "--admin-key", server.admin_key)
+    program = SEEN_AT_THE_START.replace("async def tell", SEEN_AS_HOSTS_BEGIN + "\nasync def tell")
+    modules = modules_seen_by(program, str(tmp_path / DATA_FOLDER))
+    assert "parabola.foundation" in modules
+    assert not modules & {"aiohttp", "parabola.backend", "parabola.server.app"}
 
 
 @pytest.mark.parametrize(

@@ -176,14 +176,18 @@ class LocalServer(Struct, frozen=True):
 
 
 async def _open(config: BackendConfig) -> Backend:
-    """The backend. Its hosts start in processes of their own while most of this one is still being imported.
+    """The backend. Its hosts start in processes of their own while most of this one is still being imported:
+    that waits until they have begun.
 
     Raises what `Backend.open` does.
     """
     from parabola.foundation import Foundation
 
-    opening = asyncio.create_task(Foundation.open(config))
+    have_begun = asyncio.Event()
+    opening = asyncio.create_task(Foundation.open(config, have_begun.set))
+    opening.add_done_callback(lambda _: have_begun.set())
     try:
+        await have_begun.wait()
         await in_thread(import_http_library)
         await imported("parabola.backend")
         await imported("parabola.server.app")

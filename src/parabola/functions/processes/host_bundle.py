@@ -4,7 +4,7 @@ what these may read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -47,6 +47,8 @@ class HostCommand(Struct, frozen=True):
     step_grace: float = 0.04
     """Seconds of processor time beyond its limit after which a step costs the host; until then the host may
     end it itself."""
+    on_begun: Callable[[], None] | None = None
+    """Hears of each process that has been started, and is not ready yet."""
 
 
 class ExecutedDatabase(Struct, frozen=True):

@@ -248,6 +248,8 @@ class HostProcess(HostConnection, asyncio.Protocol):
             raise
         finally:
             theirs.close()
+        if command.on_begun is not None:
+            command.on_begun()
         await host.attach(ours)
         return host
 

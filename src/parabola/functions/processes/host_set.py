@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from msgspec import structs
+
 from parabola.functions.deployed.built_in_variables import built_in_variables
 from parabola.functions.deployed.components import Component
 from parabola.functions.deployed.deployment import Deployment
@@ -67,6 +69,8 @@ class HostConfig:
     """What hosts execute transactions on, where they can."""
     packages_directory: Path | None = None
     """Where sets of npm packages are, for `"use node"` modules."""
+    on_begun: Callable[[], None] | None = None
+    """Hears of each process that has been started, and is not ready yet."""
 
     def spawner(self, runtime: RuntimeName, bundle: HostBundle) -> Spawner:
         """Where hosts of a runtime come from. Raises `LoadFailure` when something is not installed."""
@@ -76,10 +80,14 @@ class HostConfig:
         if factory is None:
             raise LoadFailure(f"No host is configured for {runtime} modules.")
         memory, seconds = self.settings.host_memory_bytes, self.settings.user_seconds
-        command = factory("deterministic", memory)
-        if command.zygote_argv is not None:
-            return ZygoteSpawner(command, bundle, seconds)
-        return ProcessSpawner(lambda purpose: factory(purpose, memory), bundle, seconds, self.relay)
+
+        def command(purpose: Purpose) -> HostCommand:
+            return structs.replace(factory(purpose, memory), on_begun=self.on_begun)
+
+        deterministic = command("deterministic")
+        if deterministic.zygote_argv is not None:
+            return ZygoteSpawner(deterministic, bundle, seconds)
+        return ProcessSpawner(command, bundle, seconds, self.relay)
 
 
 class RuntimeHosts:

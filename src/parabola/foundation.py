@@ -11,11 +11,11 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from msgspec import Struct
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from parabola.database.settings import DatabaseSettings
 from parabola.database.store.scratch import Scratch
@@ -39,8 +39,7 @@ PACKAGES_FOLDER: Final = "node_packages"
 """Where the data directory keeps npm packages of `"use node"` modules."""
 
 
-@dataclass(frozen=True)
-class BackendConfig:
+class BackendConfig(Struct, frozen=True):
     """How a backend is set up. `data_dir=None` keeps everything in a temporary place.
 
     `instance_secret` is 32 bytes in hex: admin keys, cursors and tokens are made with it.

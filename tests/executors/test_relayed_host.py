@@ -27,7 +27,7 @@ class Relayed:
         self.executor = FileExecutor()
         file = database.persistence.file
         assert file is not None
-        limits = {name: getattr(Limits(), name) for name in Limits.__dataclass_fields__}
+        limits = {name: getattr(Limits(), name) for name in Limits.__struct_fields__}
         self.executor.adopt({"file": str(file), "limits": limits})
         self.relayed = RelayedHost(self.executor, {})
         self.to_host: list[dict[str, Any]] = []

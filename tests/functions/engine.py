@@ -11,11 +11,12 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import orjson
+from msgspec.structs import replace
 
 from parabola.database.database import Database
 from parabola.database.store.sqlite import SqlitePersistence

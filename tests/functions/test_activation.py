@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from msgspec import convert
+from msgspec.structs import force_setattr
 
 from functions.engine import ScriptedRun, ScriptedWorld, running
 from functions.pool_hosts import settled
@@ -115,7 +116,7 @@ async def test_a_push_that_fails_changes_nothing(tmp_path: Path) -> None:
 async def test_code_without_a_host_is_refused(tmp_path: Path) -> None:
     world = version_world()
     async with running(tmp_path, world) as engine:
-        object.__setattr__(engine.activation._config, "in_process", None)
+        force_setattr(engine.activation._config, "in_process", None)
         with pytest.raises(LoadFailure, match="No host is configured for python modules"):
             await engine.activation.prepare(world.deployment())
         assert (await engine.query("d:version")).value == 1.0

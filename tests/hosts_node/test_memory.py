@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from msgspec import structs
+from msgspec.structs import replace
 
 from client_calls import client_call
 from hosts_node.driver import Host, bundle_sources, packages_folder

@@ -6,9 +6,10 @@ import json
 import os
 import re
 import secrets
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from parabola.cli.secret_files import read_secret_file
 from parabola.values.errors import BadRequest, NotFound
@@ -21,8 +22,7 @@ _SECRET: Final = re.compile(r"[0-9a-fA-F]{64}\Z")
 DEFAULT_NAME: Final = "parabola-local"
 
 
-@dataclass(frozen=True)
-class Instance:
+class Instance(Struct, frozen=True):
     """`secret` is 32 bytes in hex; admin keys are made with it, so it must stay secret and stay the same."""
 
     name: str

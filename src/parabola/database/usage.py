@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from parabola.values import limits as standard
 from parabola.values.errors import BadRequest, PaginationLimit
@@ -18,8 +20,7 @@ READ_ADVICE: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """What one transaction, nested calls included, may use."""
 
     documents_read: int = standard.MAX_DOCUMENTS_READ

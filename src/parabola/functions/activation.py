@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import uuid4
+
+from msgspec.structs import replace
 
 from parabola.database.upkeep.members import node_rows
 from parabola.functions.deployed.component_rows import component_rows, components_of, remove_unrecorded

@@ -8,8 +8,9 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from parabola.database.query.cursors import CursorCodec
 from parabola.functions.calls.actions import run_action
@@ -68,8 +69,7 @@ if TYPE_CHECKING:
 _log: Final = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Active:
+class Active(Struct, frozen=True):
     """What is deployed now: the code, the hosts that have loaded it, the handles of its functions."""
 
     deployment: Deployment

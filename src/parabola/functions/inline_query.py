@@ -48,7 +48,9 @@ class InlineQueryHosts(HostSet):
         deployed: HostSet,
     ) -> None:
         super().__init__(
-            replace(config, settings=replace(config.settings, hosts=1, spare_hosts=0)), deployment, instance
+            structs.replace(config, settings=replace(config.settings, hosts=1, spare_hosts=0)),
+            deployment,
+            instance,
         )
         self._spec = spec
         self._inside = inside
@@ -150,8 +152,8 @@ class InlineQueries:
 def _with_function(deployment: Deployment, component: Component, spec: FunctionSpec) -> Deployment:
     """A deployment in which one component has one function more."""
     if component.is_app:
-        return replace(deployment, functions={**deployment.functions, spec.name.canonical: spec})
+        return structs.replace(deployment, functions={**deployment.functions, spec.name.canonical: spec})
     definition = component.definition
-    definition = replace(definition, functions={**definition.functions, spec.name.canonical: spec})
-    changed = replace(component, definition=definition)
-    return replace(deployment, components={**deployment.components, component.id: changed})
+    definition = structs.replace(definition, functions={**definition.functions, spec.name.canonical: spec})
+    changed = structs.replace(component, definition=definition)
+    return structs.replace(deployment, components={**deployment.components, component.id: changed})

@@ -12,10 +12,10 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import orjson
+from msgspec.structs import asdict, replace
 
 from parabola.functions.outcomes.execution_history import LogSearch
 from parabola.functions.outcomes.execution_log import ExecutionEntry, ExecutionLog

@@ -9,8 +9,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from parabola.values.errors import Conflict, ParabolaError
 
@@ -27,8 +29,7 @@ FILES: Final = "_file_storage"
 State = Literal["none", "copying", "moved", "failed"]
 
 
-@dataclass(frozen=True)
-class NewRole:
+class NewRole(Struct, frozen=True):
     """How a server is to go on: as a node of the log at an address, or alone, without one."""
 
     database: str | None = None

@@ -7,13 +7,13 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 from msgspec import structs
+from msgspec.structs import replace
 
 from functions.pool_hosts import IdleHost
 from parabola.functions.processes.host_bundle import HostBundle, HostCommand

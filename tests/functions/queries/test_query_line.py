@@ -9,6 +9,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import force_setattr
 
 from functions.engine import ScriptedRun, ScriptedWorld, running
 from parabola.functions.deployed.function_path import parse_path
@@ -113,7 +114,7 @@ async def test_it_is_for_typescript_that_is_executed(tmp_path: Path, monkeypatch
         assert not QueryLine.is_for(active, key("n:other"))
         assert not QueryLine.is_for(active, key("n:get", "nowhere"))
         (spec,) = active.deployment.functions.values()
-        object.__setattr__(spec, "runtime", "isolate")
+        force_setattr(spec, "runtime", "isolate")
         assert QueryLine.is_for(active, key("n:get"))
         monkeypatch.setattr(type(active.hosts), "executes", lambda *_: False)
         assert not QueryLine.is_for(active, key("n:get"))

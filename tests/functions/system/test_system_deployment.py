@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from msgspec import convert, structs
+from msgspec.structs import replace
 
 from functions.admin_tool import ADMIN, AdminTool, admin_tool
 from functions.engine import ScriptedWorld, running

@@ -415,7 +415,7 @@ async def test_an_object_store_keeps_backups_and_files(
 
 
 async def go_through_object_stores(tmp_path: Path) -> None:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from parabola.backend import BackendConfig
     from parabola.functions.processes.host_set import HostConfig

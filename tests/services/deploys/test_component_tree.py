@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from parabola.functions.deployed.components import Component, Variable
 from parabola.functions.deployed.deployment import Deployment

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any, Literal
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from parabola.services.deploys.definitions import (
     EvaluatedDefinition,

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from parabola.cli.options.option_kinds import (
     BACKUP_TIMES,
@@ -36,8 +35,7 @@ from parabola.services.settings import ServiceSettings
 __all__ = ["OPTIONS", "ServerOption", "ServerOptions", "options_from"]
 
 
-@dataclass(frozen=True)
-class ServerOptions:
+class ServerOptions(Struct, frozen=True):
     """Where to listen, where the data is, who the deployment is, and the settings of every floor.
 
     Origins are its public URLs, behind a proxy; `None` stands for what follows from the rest.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Literal
+
+from msgspec import Struct
 
 from parabola.database.model.intervals import Interval
 from parabola.values.ordering import after_all_with, encode_key, encode_value
@@ -28,8 +29,7 @@ BY_ID: Final = "by_id"
 BY_CREATION_TIME: Final = "by_creation_time"
 
 
-@dataclass(frozen=True)
-class Index:
+class Index(Struct, frozen=True, dict=True):
     """One index of one table.
 
     `fields` are the indexed paths in order: none for `by_id`, else the declared ones with `_creationTime` at

@@ -6,8 +6,9 @@ However it is written, a range is one contiguous interval of index keys.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from parabola.database.model.intervals import Interval
 from parabola.values.display import display
@@ -20,8 +21,7 @@ __all__ = ["RangeExpression", "parse_range", "range_interval"]
 _SIGNS: Final = {"Eq": "==", "Gt": ">", "Gte": ">=", "Lt": "<", "Lte": "<="}
 
 
-@dataclass(frozen=True, slots=True)
-class RangeExpression:
+class RangeExpression(Struct, frozen=True):
     """One comparison of a range, such as `"a" >= 1`; `kind` is Eq, Gt, Gte, Lt or Lte."""
 
     kind: str

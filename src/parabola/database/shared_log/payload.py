@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from parabola.database.model.documents import Revision
 from parabola.database.shared_log.errors import UnreadableEntry

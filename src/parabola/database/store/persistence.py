@@ -8,7 +8,6 @@ tablet's own number as its index id, and holds exactly one entry for each live d
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
@@ -94,8 +93,7 @@ class DocumentWrite(NamedTuple):
     entries: tuple[EntryChange, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """One transaction's changes; `properties` are instance properties to set along with them.
 
     The revisions of its writes get numbers in a row: from `number` on, or from the store's next one.
@@ -103,7 +101,7 @@ class Commit:
 
     ts: int
     writes: tuple[DocumentWrite, ...]
-    properties: dict[str, bytes] = field(default_factory=dict)
+    properties: dict[str, bytes] = {}
     number: int | None = None
 
 

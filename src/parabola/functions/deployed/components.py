@@ -5,10 +5,9 @@ new ones.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from parabola.functions.deployed.built_in_variables import built_in_variables
 from parabola.functions.deployed.definition import Definition
@@ -26,8 +25,7 @@ class Variable(Struct, frozen=True):
     name: str | None = None
 
 
-@dataclass(frozen=True)
-class Component:
+class Component(Struct, frozen=True):
     """One mount of a definition: the app, or an instance below it.
 
     `id` names its namespace and stays with `path`, the names of its mounts from the app down, joined by
@@ -37,13 +35,13 @@ class Component:
     id: str = APP_ID
     path: str = ""
     definition: Definition = field(default_factory=Definition)
-    env: Mapping[str, Variable] = field(default_factory=dict)
+    env: Mapping[str, Variable] = {}
     """What it was given; a component reads no variable of the app by itself (components 7.5)."""
     http_prefix: str | None = None
     """Where its HTTP actions are, with a slash at both ends; None where they cannot be reached."""
-    mounts: Mapping[str, str] = field(default_factory=dict)
+    mounts: Mapping[str, str] = {}
     """Its children's names by the prefixes at which they are mounted."""
-    children: Mapping[str, str] = field(default_factory=dict)
+    children: Mapping[str, str] = {}
     """The ids of its children by their names."""
     state: Literal["active", "unmounted"] = "active"
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from parabola.functions.deployed.function_path import FunctionPath, strip_extension
 from parabola.functions.deployed.runtimes import RUNTIMES, RuntimeName, language_of
@@ -56,8 +57,7 @@ def module_hash(source: str, source_map: str | None = None) -> str:
     return digest.hexdigest()
 
 
-@dataclass(frozen=True)
-class Module:
+class Module(Struct, frozen=True):
     """One file of a push. `path` carries its extension: `tasks.py`, `a/b.js`.
 
     `analyzed` is what the host found on import, `None` for a module that was not looked at.
@@ -72,7 +72,7 @@ class Module:
 
     def __post_init__(self) -> None:
         if not self.sha256:
-            object.__setattr__(self, "sha256", module_hash(self.source, self.source_map))
+            force_setattr(self, "sha256", module_hash(self.source, self.source_map))
 
     def for_host(self) -> dict[str, Any]:
         """The form in a host's `load` message."""
@@ -82,8 +82,7 @@ class Module:
         return module
 
 
-@dataclass(frozen=True)
-class FunctionSpec:
+class FunctionSpec(Struct, frozen=True, dict=True):
     """One registered function. `path` is what a host is told to run and what texts show: `tasks.py:list`."""
 
     path: str
@@ -110,13 +109,12 @@ class FunctionSpec:
         return None if self.returns is None else integers_of(self.returns)
 
 
-@dataclass(frozen=True)
-class Definition:
+class Definition(Struct, frozen=True, dict=True):
     """The modules of one folder. `path` leads from the app's functions to it; it is empty for the app."""
 
     path: str = ""
-    modules: Mapping[str, Module] = field(default_factory=dict)
-    functions: Mapping[str, FunctionSpec] = field(default_factory=dict)
+    modules: Mapping[str, Module] = {}
+    functions: Mapping[str, FunctionSpec] = {}
     schema: Schema | None = None
 
     @staticmethod

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from parabola.functions.deployed.components import APP_ID, Component
 from parabola.functions.deployed.definition import (
@@ -41,14 +43,13 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Deployment:
+class Deployment(Struct, frozen=True, dict=True):
     """Everything a push decides. Executions hold on to the one they began with."""
 
-    modules: Mapping[str, Module] = field(default_factory=dict)
-    functions: Mapping[str, FunctionSpec] = field(default_factory=dict)
+    modules: Mapping[str, Module] = {}
+    functions: Mapping[str, FunctionSpec] = {}
     schema: Schema | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = {}
     auth_providers: Sequence[Mapping[str, Any]] = ()
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     http_prefix: str = "/"
@@ -57,17 +58,17 @@ class Deployment:
     """Names the folder of npm packages that `"use node"` modules import from outside."""
     pushed_at_ms: float = 0.0
     """What the database's clock showed; modules that read the clock while they are imported see it."""
-    components: Mapping[str, Component] = field(default_factory=dict)
+    components: Mapping[str, Component] = {}
     """Every component below the app by its id, unmounted ones among them."""
-    mounts: Mapping[str, str] = field(default_factory=dict)
+    mounts: Mapping[str, str] = {}
     """The names of the app's children by the prefixes at which they are mounted."""
-    children: Mapping[str, str] = field(default_factory=dict)
+    children: Mapping[str, str] = {}
     """The ids of the app's children by their names."""
     declared: Sequence[DeclaredDefinition] = ()
     """What pushes of both languages have said of the app and its components."""
     is_paused: bool = False
     """Whether an administrator has stopped its functions."""
-    brought: Mapping[str, Definition] = field(default_factory=dict)
+    brought: Mapping[str, Definition] = {}
     """The code of all components that pushes have brought, mounted or not, by the paths of definitions."""
 
     @cached_property

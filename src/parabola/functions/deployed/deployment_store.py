@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 import orjson
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from parabola.database.model.system_rows import SystemRow
 from parabola.functions.deployed.component_rows import (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Literal
 
 import orjson
+from msgspec import Struct
 
 from parabola.values.errors import BadRequest
 
@@ -17,8 +17,7 @@ __all__ = ["NO_IDENTITY", "SYSTEM_IDENTITY", "Identity", "IdentityKind"]
 IdentityKind = Literal["none", "user", "admin", "system"]
 
 
-@dataclass(frozen=True)
-class Identity:
+class Identity(Struct, frozen=True, dict=True):
     """The caller of a function.
 
     `attributes` is the JSON object that `getUserIdentity` answers with (sync-and-http §6.3), or `None` when

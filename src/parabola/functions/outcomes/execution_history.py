@@ -13,11 +13,11 @@ import os
 import queue
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
+from msgspec import Struct
 
 from parabola.functions.outcomes.execution_log import ExecutionEntry
 from parabola.functions.outcomes.logs import LEVEL_NAMES
@@ -35,8 +35,7 @@ _CLOSE_SECONDS: Final = 5.0
 _log: Final = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class LogSearch:
+class LogSearch(Struct, frozen=True):
     """Which entries are asked for: the newest `limit` of those that everything given here applies to.
 
     `level` is the lowest; a failure is an `ERROR`. `function` may be a module, too.

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Literal
 
@@ -49,8 +48,7 @@ MISSING: Final = Missing.MISSING
 FailureKind = Literal["user", "timeout", "memory", "stuck", "exit", "shutdown"]
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionFailure:
+class FunctionFailure(Struct, frozen=True):
     """Why a function failed. `data` is present exactly for a `ConvexError`.
 
     `kind` is "user" for what user code raised and for what the engine says before and after running it; a

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from parabola.values.limits import MAX_LOG_LINE_BYTES, MAX_LOG_LINES
 
@@ -29,8 +31,7 @@ LATEST_TIMESTAMP: Final = 2**53
 OVERFLOW_TEXT: Final = f"Log overflow (maximum {MAX_LOG_LINES}). Remaining log lines omitted."
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(Struct, frozen=True):
     """One line written by a function, or about it by the engine (`code` is set then)."""
 
     level: Level

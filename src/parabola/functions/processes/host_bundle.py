@@ -5,13 +5,13 @@ what these may read.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import orjson
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.deployed.runtimes import RUNTIMES, RuntimeName, host_limits
@@ -63,8 +63,7 @@ class ExecutedDatabase(Struct, frozen=True):
         return {"file": str(self.file), "limits": asdict(self.limits)}
 
 
-@dataclass(frozen=True)
-class HostBundle:
+class HostBundle(Struct, frozen=True):
     """What a host loads: the modules of one runtime of a deployment, and what they may read."""
 
     deployment_id: str

@@ -10,11 +10,11 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from parabola.functions.deployed.built_in_variables import built_in_variables
 from parabola.functions.deployed.components import Component
@@ -53,13 +53,12 @@ CommandFactory = Callable[[Purpose, int], HostCommand]
 """How to start a host for a purpose, with how much resident memory in bytes."""
 
 
-@dataclass(frozen=True)
-class HostConfig:
+class HostConfig(Struct, frozen=True):
     """How hosts are made. With `in_process`, user code for which there is no command runs in this process
     (tests, debuggers).
     """
 
-    commands: Mapping[RuntimeName, CommandFactory] = field(default_factory=dict)
+    commands: Mapping[RuntimeName, CommandFactory] = {}
     in_process: InProcessHostFactory | None = None
     settings: FunctionSettings = FunctionSettings()
     """How many there are, and what their functions may use."""
@@ -188,7 +187,7 @@ class HostSet:
                     self._config.database,
                 )
                 if RUNTIMES[runtime].begins_as_copy:
-                    bundle = replace(bundle, components=self._components_of(runtime))
+                    bundle = structs.replace(bundle, components=self._components_of(runtime))
                 spawner = self._config.spawner(runtime, bundle)
                 self._hosts_of[runtime] = RuntimeHosts(self._config, spawner, runtime)
             starts = [hosts.start() for hosts in self._hosts_of.values()]

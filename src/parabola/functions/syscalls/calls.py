@@ -5,11 +5,11 @@ actions (js-runtime §8).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 from msgspec import structs
+from msgspec.structs import replace
 
 from parabola.functions.calls.arguments import EncodedArguments, decode_arguments
 from parabola.functions.calls.calling import Call, resolve

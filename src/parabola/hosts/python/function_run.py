@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextvars import Context
-from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
+
+from msgspec import Struct
 
 from parabola.authoring.environment import variables
 from parabola.authoring.functions import Function
@@ -54,12 +55,11 @@ class RunRequest(ExecutedRun, frozen=True, kw_only=True, rename="camel"):
     """Headers for what an action asks others; None where no traces are made."""
 
 
-@dataclass
-class Usage:
+class Usage(Struct):
     """What the engine wants to know about an execution besides its result."""
 
     user_ns: int = 0
-    unawaited: list[str] = field(default_factory=list)
+    unawaited: list[str] = []
 
 
 EVERY_VARIABLE: Final = "*"

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct
 
 from parabola.authoring.environment import ComponentVariables
 from parabola.hosts.python.modules import FOLDER, LoadedModules, SourceModule
@@ -20,22 +21,19 @@ __all__ = ["ModuleSets", "ServedModules", "source_modules"]
 Load = Callable[[Sequence[SourceModule], Mapping[str, str]], LoadedModules]
 
 
-@dataclass(frozen=True)
-class ServedModules:
+class ServedModules(Struct, frozen=True):
     """The modules of the app or of a component, and the variables that its functions see."""
 
     loaded: LoadedModules
     environment: Mapping[str, str]
 
 
-@dataclass
-class _Definition:
+class _Definition(Struct):
     sources: Sequence[SourceModule]
-    sets: list[LoadedModules] = field(default_factory=list)
+    sets: list[LoadedModules] = []
 
 
-@dataclass(frozen=True)
-class _Component:
+class _Component(Struct, frozen=True):
     definition: str
     environment: Mapping[str, str]
 

@@ -14,11 +14,12 @@ import importlib.util
 import linecache
 import sys
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from parabola.authoring.functions import Function, module_being_loaded, on_declaration
 from parabola.authoring.integer_places import IntegerPlaces
@@ -64,8 +65,7 @@ class LoadError(Exception):
         return place if self.code is None else {**place, "code": self.code}
 
 
-@dataclass(frozen=True)
-class SourceModule:
+class SourceModule(Struct, frozen=True):
     """One file of the `convex` folder or of a component's: `path` like `admin/users.py`."""
 
     path: str
@@ -91,17 +91,16 @@ class SourceModule:
         return self.path.removesuffix(".py")
 
 
-@dataclass
-class LoadedModules:
+class LoadedModules(Struct, dict=True):
     """The modules of one deployment, and the functions they export."""
 
     package: str
     sources: Mapping[str, SourceModule]
-    modules: dict[str, ModuleType] = field(default_factory=dict)
+    modules: dict[str, ModuleType] = {}
     """By path; `auth_config.py` is not among them before it is asked for."""
-    functions: dict[str, Function[..., Any]] = field(default_factory=dict)
+    functions: dict[str, Function[..., Any]] = {}
     """By name: `tasks:list`."""
-    found: dict[str, Function[..., Any]] = field(default_factory=dict)
+    found: dict[str, Function[..., Any]] = {}
     """Those that have been run, by the paths under which they were asked for."""
     finder: _Finder | None = None
     import_reads: ImportReads = field(default_factory=lambda: ImportReads({}))

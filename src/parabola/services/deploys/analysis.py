@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from msgspec import Struct
+from msgspec.structs import replace
 
 from parabola._version import __version__
 from parabola.functions.deployed.deployment import Deployment, Module

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import replace
 
 from parabola.functions.deployed.declared_definitions import DeclaredDefinition
 from parabola.functions.deployed.definition import Definition

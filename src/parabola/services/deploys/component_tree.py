@@ -5,10 +5,10 @@ but for the ids it makes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from parabola.database.model.system_tables import SYSTEM_TABLES
 from parabola.functions.deployed.components import Component, Variable

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 import orjson
 from msgspec import Struct, structs
+from msgspec.structs import replace
 
 from parabola.functions.deployed.definition import Definition as DeployedDefinition
 from parabola.functions.deployed.deployment import Module
@@ -136,14 +136,13 @@ class Definition(msgspec.Struct, rename="camel"):
     """What the paths of the app's HTTP routes begin with."""
 
 
-@dataclass(frozen=True)
-class EvaluatedDefinition:
+class EvaluatedDefinition(Struct, frozen=True, dict=True):
     """A definition as its own code describes it, which goes back to the command line whole, and what its
     modules contain.
     """
 
     definition: Mapping[str, Any]
-    functions: Mapping[str, AnalyzedModule] = field(default_factory=dict)
+    functions: Mapping[str, AnalyzedModule] = {}
     schema: Schema | None = None
     path: str = ""
     modules: tuple[Module, ...] = ()

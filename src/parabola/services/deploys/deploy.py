@@ -14,8 +14,9 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from msgspec.structs import replace
 
 from parabola.functions.deployed.deployment import Deployment, Module
 from parabola.functions.deployed.package_rows import Packages, forget_packages, store_packages

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from msgspec import Struct
@@ -58,8 +57,7 @@ class UnchangedModule(Struct, frozen=True):
     sha256: str
 
 
-@dataclass(frozen=True)
-class Push:
+class Push(Struct, frozen=True):
     """All modules of one language, the schema's among them (`schema.py`, `schema.js`)."""
 
     language: Language

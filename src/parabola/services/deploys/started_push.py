@@ -7,10 +7,9 @@ import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from parabola.database.model.schema_rows import StoredSchema
@@ -61,8 +60,7 @@ class SchemaProgress(Struct, frozen=True):
     """How far the schemas of the components are, by their paths, where nothing has failed."""
 
 
-@dataclass
-class StartedPush:
+class StartedPush(Struct):
     """A push after its first step. `token` stands for it in the calls of the others."""
 
     push: Push
@@ -72,13 +70,13 @@ class StartedPush:
     schemas: Mapping[str, SubmittedSchema]
     """By the ids of the components whose they are, the app's empty."""
     tree: ComponentTree
-    definitions: Mapping[str, EvaluatedDefinition] = field(default_factory=dict)
-    pushed: Mapping[str, EvaluatedDefinition] = field(default_factory=dict)
+    definitions: Mapping[str, EvaluatedDefinition] = {}
+    pushed: Mapping[str, EvaluatedDefinition] = {}
     node: str = ""
     """The life of the node that has begun it, and alone can end it."""
-    token: str = field(default="")
+    token: str = ""
     touched: float = field(default_factory=time.monotonic)
-    validations: list[asyncio.Task[None]] = field(default_factory=list)
+    validations: list[asyncio.Task[None]] = []
 
     def __post_init__(self) -> None:
         self.token = self.token or f"{self.node}{_NODE_END}{uuid.uuid4().hex}"

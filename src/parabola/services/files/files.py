@@ -13,10 +13,10 @@ import uuid
 from base64 import b64decode, b64encode
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from parabola.database.model.shown_rows import StoredFile
 from parabola.functions.syscalls.table import ACTIONS, EVERYWHERE, CallArguments, SyscallTable

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import AsyncIterable, AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
+
+from msgspec import Struct
 
 from parabola.database.model.errors import StorageFull
 from parabola.services.settings import ServiceSettings
@@ -27,8 +28,7 @@ class FileTooLarge(UserError):
     default_code = "FileTooLarge"
 
 
-@dataclass(frozen=True)
-class UploadLimits:
+class UploadLimits(Struct, frozen=True):
     """`directory` is where uploads are written, None where no disk of ours is. Sizes are in bytes."""
 
     directory: Path | None = None

@@ -6,9 +6,10 @@ Readers see the whole old or the whole new tables; a mutation under way is run a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from parabola.database.model.indexes import BY_CREATION_TIME, BY_ID, Index, prefix_interval
 from parabola.database.model.system_tables import INDEX_BY_TABLET, SCHEMAS

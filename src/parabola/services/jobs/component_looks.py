@@ -7,8 +7,9 @@ that is made or ends.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+from msgspec import Struct
 
 from parabola.functions.deployed.component_rows import recorded_components
 
@@ -23,8 +24,7 @@ T = TypeVar("T")
 K = TypeVar("K")
 
 
-@dataclass(frozen=True)
-class Found(Generic[T]):
+class Found(Struct, Generic[T], frozen=True):
     """What one look has found in a component: what is due, and when the next thing will be."""
 
     due: list[T]

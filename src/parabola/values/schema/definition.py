@@ -13,7 +13,6 @@ emits; every fault in a definition is a `SchemaDefinitionError` with a stable co
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from msgspec import Struct
@@ -147,11 +146,10 @@ def _index_lists(enabled: str, staged: str, indexes: Iterable[IndexDefinition]) 
     return lists
 
 
-@dataclass(frozen=True, slots=True)
-class Schema:
+class Schema(Struct, frozen=True):
     """The tables of a deployment. Making one checks every definition; equal when the definitions are."""
 
-    tables: Mapping[str, TableDefinition] = field(default_factory=dict)
+    tables: Mapping[str, TableDefinition] = {}
     schema_validation: bool = True
 
     def __post_init__(self) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
+
+from msgspec import Struct
 
 from parabola.values.articles import with_article
 from parabola.values.errors import SchemaDefinitionError
@@ -11,8 +12,7 @@ from parabola.values.errors import SchemaDefinitionError
 __all__ = ["DatabaseIndex", "IndexDefinition", "SearchIndex", "VectorIndex", "member", "texts"]
 
 
-@dataclass(frozen=True, slots=True)
-class DatabaseIndex:
+class DatabaseIndex(Struct, frozen=True):
     """An index over `fields`, without the `_creationTime` and `_id` that always follow them.
 
     In a `unique` one no two documents have the same values of all of `fields`; one that lacks any of them is
@@ -42,8 +42,7 @@ class DatabaseIndex:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class SearchIndex:
+class SearchIndex(Struct, frozen=True):
     """A text index over the string at `search_field`, which can be narrowed by `filter_fields`."""
 
     kind: ClassVar[str] = "search"
@@ -70,8 +69,7 @@ class SearchIndex:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class VectorIndex:
+class VectorIndex(Struct, frozen=True):
     """An index over arrays of `dimensions` numbers at `vector_field`, narrowed by `filter_fields`."""
 
     kind: ClassVar[str] = "vector"

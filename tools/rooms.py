@@ -99,9 +99,10 @@ def picture() -> str:
     blocks = []
     for floor, order in layers().items():
         between = arrows(floor)
-        lines = [f"| `{floor}/` | what is there | imports |", "|---|---|---|"]
+        place = floor.replace(".", "/")
+        lines = [f"| `{place}/` | what is there | imports |", "|---|---|---|"]
         for room in _flat(order):
-            folder = PACKAGE / floor / room
+            folder = PACKAGE / place / room
             file = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
             targets = ", ".join(f"`{name}`" for name in _flat(order) if name in between.get(room, {}))
             name = f"{room}/" if folder.is_dir() else room

@@ -24,7 +24,7 @@ __all__ = ["CollectedDefinition", "FollowedComponents", "ProjectComponents", "co
 Stamp = tuple[int, int]
 """When a file was written, in nanoseconds, and its size in bytes."""
 
-_READER: Final = "parabola.hosts.python.config_reader"
+_READER: Final = "parabola.hosts.python.modules.config_reader"
 _READ_SECONDS: Final = 60.0
 RETRY_SECONDS: Final = 3.0
 """After how long something is tried again that has failed."""

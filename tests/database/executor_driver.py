@@ -16,8 +16,8 @@ from parabola.database.transaction_state import TransactionState, absorb
 from parabola.database.usage import Limits
 from parabola.executors.file_executor import FileExecutor
 from parabola.executors.own_transaction import OwnTransaction
-from parabola.hosts.python.chain_line import ChainLine
-from parabola.hosts.python.executor import ExecutedRun, TransactionStart
+from parabola.hosts.python.executions.chain_line import ChainLine
+from parabola.hosts.python.executions.executor import ExecutedRun, TransactionStart
 
 
 class ExecutorDriver:

@@ -7,7 +7,7 @@ from pathlib import Path
 from database.stores import insert, opened
 from parabola.database.transaction_state import writes_of
 from parabola.executors.chain import Chain, Written
-from parabola.hosts.python.executor import TransactionStart
+from parabola.hosts.python.executions.executor import TransactionStart
 
 
 def begins(chain: Chain, run: int, settled: list[int], lost: list[int], oldest: int | None = None) -> None:

@@ -16,7 +16,7 @@ from parabola.database.store.tailed_reads import TailedReads
 from parabola.executors import file_executor
 from parabola.executors.file_executor import FileExecutor
 from parabola.executors.own_transaction import OwnTransaction
-from parabola.hosts.python.executor import ExecutedRun, TransactionStart
+from parabola.hosts.python.executions.executor import ExecutedRun, TransactionStart
 
 
 def told(database: Database, known: tuple[int, int]) -> dict[str, Any]:

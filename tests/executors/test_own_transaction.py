@@ -25,7 +25,7 @@ from parabola.database.transaction import Transaction
 from parabola.database.transaction_state import TransactionState, absorb
 from parabola.executors import own_transaction
 from parabola.executors.own_transaction import OwnTransaction
-from parabola.hosts.python.executor import SERVED
+from parabola.hosts.python.executions.executor import SERVED
 
 NUMBERS = st.integers(0, 4).map(float)
 QUERIES = st.one_of(

@@ -22,10 +22,10 @@ from database.stores import create_index, insert, opened
 from parabola.authoring.requests import NOT_AT_ONCE
 from parabola.database.database import Database
 from parabola.executors.own_transaction import OwnTransaction
-from parabola.hosts.python import transaction
-from parabola.hosts.python.executor import ExecutedRun, TransactionStart
+from parabola.hosts.python.executions import transaction
+from parabola.hosts.python.executions.executor import ExecutedRun, TransactionStart
 from parabola.hosts.python.host import Host
-from parabola.hosts.python.outgoing import encode_message
+from parabola.hosts.python.reports.outgoing import encode_message
 
 SOURCE = """
 import asyncio

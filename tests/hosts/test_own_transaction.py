@@ -9,9 +9,9 @@ import pytest
 
 from parabola.authoring.operations import Request
 from parabola.authoring.requests import NOT_AT_ONCE
-from parabola.hosts.python.executor import ExecutedRun, Served, TransactionStart
+from parabola.hosts.python.executions.executor import ExecutedRun, Served, TransactionStart
 from parabola.hosts.python.host import Host
-from parabola.hosts.python.outgoing import UnwritableMessage, encode_message
+from parabola.hosts.python.reports.outgoing import UnwritableMessage, encode_message
 
 SOURCE: Final = """
 from parabola import MutationCtx, mutation

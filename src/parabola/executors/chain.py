@@ -17,7 +17,7 @@ from parabola.database.model.intervals import Interval
 from parabola.database.store.completed_scan import completed_scan
 from parabola.database.store.persistence import Order, Rows
 from parabola.database.store.tailed_reads import TailedReads
-from parabola.hosts.python.executor import TransactionStart
+from parabola.hosts.python.executions.executor import TransactionStart
 
 __all__ = ["Chain", "ChainedReads", "OwnLink", "Written"]
 

@@ -21,7 +21,7 @@ from parabola.database.usage import Limits, Usage
 from parabola.executors.chain import Chain, ChainedReads, OwnLink, Written
 from parabola.executors.own_transaction import OwnTransaction
 from parabola.executors.run_now import run_now
-from parabola.hosts.python.executor import ExecutedRun, TransactionStart
+from parabola.hosts.python.executions.executor import ExecutedRun, TransactionStart
 from parabola.values.errors import ParabolaError
 from parabola.values.limits import MIB
 
@@ -49,7 +49,7 @@ class _Database:
 
 
 class FileExecutor:
-    """See `parabola.hosts.python.executor.Executor`.
+    """See `parabola.hosts.python.executions.executor.Executor`.
 
     It opens the file with the first transaction, since a process that forks must not have done so.
     """

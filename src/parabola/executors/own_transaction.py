@@ -21,7 +21,7 @@ from parabola.functions.calls.named_tables import check_named_table
 from parabola.functions.processes.host_replies import refusal
 from parabola.functions.syscalls import data, streams
 from parabola.functions.syscalls.streams import OpenStreams, reads_system_table
-from parabola.hosts.python.executor import Served
+from parabola.hosts.python.executions.executor import Served
 from parabola.values.encoding import decode, encode, loads
 from parabola.values.errors import ConvexError, UserError
 
@@ -49,7 +49,7 @@ WRITES: Final = frozenset({"1.0/insert", "1.0/shallowMerge", "1.0/replace", "1.0
 
 
 class OwnTransaction:
-    """See `parabola.hosts.python.executor.OwnTransaction`. To the operations it is an execution.
+    """See `parabola.hosts.python.executions.executor.OwnTransaction`. To the operations it is an execution.
 
     `is_advised` says whether the function's author is told more than the official texts.
     """

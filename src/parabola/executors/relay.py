@@ -25,7 +25,7 @@ from parabola.executors.claims import Claims
 from parabola.executors.file_executor import FileExecutor
 from parabola.executors.habits import Habits
 from parabola.executors.relayed_run import NamedRun, RelayedRun
-from parabola.hosts.python.chain_line import ChainLine
+from parabola.hosts.python.executions.chain_line import ChainLine
 from parabola.values.limits import MAX_HOST_MESSAGE_BYTES
 from parabola.values.line_buffer import LineBuffer
 

@@ -11,7 +11,7 @@ from msgspec import Raw
 
 from parabola.executors.habits import Foreseen, Habits, Sighting
 from parabola.executors.own_transaction import WRITES, OwnTransaction
-from parabola.hosts.python.executor import ExecutedRun, Served
+from parabola.hosts.python.executions.executor import ExecutedRun, Served
 
 __all__ = ["Json", "NamedRun", "RelayedRun"]
 

@@ -9,9 +9,9 @@ import socket
 import sys
 from typing import Final
 
-from parabola.hosts.python.activity import ACTIVITY_VARIABLE
-from parabola.hosts.python.executor import Executor
+from parabola.hosts.python.executions.executor import Executor
 from parabola.hosts.python.process import prepare_process, serve
+from parabola.hosts.python.reports.activity import ACTIVITY_VARIABLE
 from parabola.hosts.python.zygote import Zygote
 
 DESCRIPTOR_VARIABLE: Final = "PARABOLA_HOST_FD"

@@ -10,9 +10,9 @@ from typing import Any, Final, cast
 import msgspec
 import orjson
 
-from parabola.hosts.python.function_run import RunRequest
+from parabola.hosts.python.executions.function_run import RunRequest
 from parabola.hosts.python.host import Host
-from parabola.hosts.python.outgoing import encode_message
+from parabola.hosts.python.reports.outgoing import encode_message
 from parabola.values.line_buffer import LineBuffer
 
 __all__ = ["Endpoint", "Json", "connect"]

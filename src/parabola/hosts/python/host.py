@@ -21,21 +21,21 @@ import msgspec
 
 from parabola.authoring.environment import ComponentVariables, variables
 from parabola.authoring.functions import Function
-from parabola.hosts.python.action import Action, Post
-from parabola.hosts.python.analysis import analyze, find_router
-from parabola.hosts.python.chain_line import ChainLine
-from parabola.hosts.python.console import ConsoleStream
-from parabola.hosts.python.executor import Executor
-from parabola.hosts.python.frames import error_text
-from parabola.hosts.python.frozen_world import FrozenWorld, frozen_world
-from parabola.hosts.python.function_run import FunctionRun, RunRequest
-from parabola.hosts.python.http_action import HttpActionRun, handler_found, no_route
-from parabola.hosts.python.import_reads import ImportReads
-from parabola.hosts.python.module_sets import ModuleSets, ServedModules, source_modules
-from parabola.hosts.python.modules import LoadedModules, LoadError, SourceModule, load_modules
-from parabola.hosts.python.outgoing import UnwritableMessage, mended
-from parabola.hosts.python.steps import Steps
-from parabola.hosts.python.transaction import Transaction
+from parabola.hosts.python.executions.action import Action, Post
+from parabola.hosts.python.executions.chain_line import ChainLine
+from parabola.hosts.python.executions.executor import Executor
+from parabola.hosts.python.executions.function_run import FunctionRun, RunRequest
+from parabola.hosts.python.executions.http_action import HttpActionRun, handler_found, no_route
+from parabola.hosts.python.executions.steps import Steps
+from parabola.hosts.python.executions.transaction import Transaction
+from parabola.hosts.python.modules.analysis import analyze, find_router
+from parabola.hosts.python.modules.import_reads import ImportReads
+from parabola.hosts.python.modules.loaded_modules import LoadedModules, LoadError, SourceModule, load_modules
+from parabola.hosts.python.modules.module_sets import ModuleSets, ServedModules, source_modules
+from parabola.hosts.python.reports.console import ConsoleStream
+from parabola.hosts.python.reports.frames import error_text
+from parabola.hosts.python.reports.outgoing import UnwritableMessage, mended
+from parabola.hosts.python.world.frozen_world import FrozenWorld, frozen_world
 from parabola.values.articles import with_article
 from parabola.values.host_limits import HostLimits
 

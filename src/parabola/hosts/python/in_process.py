@@ -13,11 +13,11 @@ from typing import Any
 
 import orjson
 
-from parabola.hosts.python import capabilities
-from parabola.hosts.python.console import ConsoleHandler
 from parabola.hosts.python.host import Host
-from parabola.hosts.python.outgoing import encode_message
-from parabola.hosts.python.sandbox import sandbox
+from parabola.hosts.python.reports.console import ConsoleHandler
+from parabola.hosts.python.reports.outgoing import encode_message
+from parabola.hosts.python.world import capabilities
+from parabola.hosts.python.world.sandbox import sandbox
 
 __all__ = ["InProcessHost", "Json"]
 

@@ -10,14 +10,14 @@ import socket
 import sys
 import time
 
-from parabola.hosts.python.activity import Activity
-from parabola.hosts.python.console import ConsoleHandler, ConsoleStream
 from parabola.hosts.python.endpoint import connect
-from parabola.hosts.python.executor import Executor
-from parabola.hosts.python.function_environ import reduce_process_environment
+from parabola.hosts.python.executions.executor import Executor
+from parabola.hosts.python.executions.steps import Steps
 from parabola.hosts.python.host import Host
-from parabola.hosts.python.sandbox import sandbox
-from parabola.hosts.python.steps import Steps
+from parabola.hosts.python.reports.activity import Activity
+from parabola.hosts.python.reports.console import ConsoleHandler, ConsoleStream
+from parabola.hosts.python.world.function_environ import reduce_process_environment
+from parabola.hosts.python.world.sandbox import sandbox
 
 __all__ = ["prepare_process", "serve"]
 

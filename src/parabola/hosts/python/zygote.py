@@ -19,11 +19,11 @@ from typing import Any, Final
 
 import orjson
 
-from parabola.hosts.python.activity import Activity
-from parabola.hosts.python.executor import Executor
+from parabola.hosts.python.executions.executor import Executor
 from parabola.hosts.python.host import Host
-from parabola.hosts.python.outgoing import encode_message
 from parabola.hosts.python.process import serve
+from parabola.hosts.python.reports.activity import Activity
+from parabola.hosts.python.reports.outgoing import encode_message
 
 __all__ = ["CHUNK", "MAX_DESCRIPTORS", "Json", "Zygote"]
 

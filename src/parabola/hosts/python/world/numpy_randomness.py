@@ -13,7 +13,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any, Final
 
-from parabola.hosts.python.frozen_world import FrozenWorld, frozen_world
+from parabola.hosts.python.world.frozen_world import FrozenWorld, frozen_world
 
 __all__ = ["seed_numpy"]
 

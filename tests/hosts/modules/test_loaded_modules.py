@@ -8,8 +8,8 @@ import traceback
 
 import pytest
 
-from parabola.hosts.python import modules
-from parabola.hosts.python.modules import LoadedModules, LoadError, SourceModule, load_modules
+from parabola.hosts.python.modules import loaded_modules
+from parabola.hosts.python.modules.loaded_modules import LoadedModules, LoadError, SourceModule, load_modules
 
 
 def load(files: dict[str, str]) -> LoadedModules:
@@ -58,9 +58,9 @@ def test_absolute_imports_work_unless_a_package_shadows_them(monkeypatch: pytest
         "a.py": "from convex.helpers import x\nimport convex.helpers as h\ny = h.x",
         "helpers.py": "x = 1",
     }
-    monkeypatch.setattr(modules, "_is_shadowed", lambda: True)
+    monkeypatch.setattr(loaded_modules, "_is_shadowed", lambda: True)
     assert "No module named 'convex" in refused(source).message
-    monkeypatch.setattr(modules, "_is_shadowed", lambda: False)
+    monkeypatch.setattr(loaded_modules, "_is_shadowed", lambda: False)
     first, second = load(source), load(source)
     try:
         assert first.package != second.package

@@ -14,7 +14,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from parabola.authoring.environment import ComponentVariables
-from parabola.hosts.python.modules import FOLDER, LoadedModules, SourceModule
+from parabola.hosts.python.modules.loaded_modules import FOLDER, LoadedModules, SourceModule
 
 __all__ = ["ModuleSets", "ServedModules", "source_modules"]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from parabola.authoring.functions import module_being_loaded
-from parabola.hosts.python.function_run import EVERY_VARIABLE
+from parabola.hosts.python.executions.function_run import EVERY_VARIABLE
 
 __all__ = ["ImportReads"]
 

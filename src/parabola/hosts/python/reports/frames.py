@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Final
 
 import parabola
-from parabola.hosts.python.refusals import user_files
+from parabola.hosts.python.world.refusals import user_files
 from parabola.values.encoding import encode, normalize
 from parabola.values.errors import ArgumentMismatch, ConvexError, InvalidValue, ParabolaError, UserError
 from parabola.values.limits import MAX_ERROR_MESSAGE_BYTES, MAX_RESULT_SIZE

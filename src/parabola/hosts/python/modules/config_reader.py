@@ -1,7 +1,7 @@
 """What the `convex_config.py` of an app and of its components say, as JSON (components 12).
 
-`python -m parabola.hosts.python.config_reader ROOT FUNCTIONS` runs where a push begins, in a process of its
-own: the files of components are there, and what is written in them is somebody's code. It answers
+`python -m parabola.hosts.python.modules.config_reader ROOT FUNCTIONS` runs where a push begins, in a process
+of its own: the files of components are there, and what is written in them is somebody's code. It answers
 `{"definitions": [...], "read": [...]}` on the last line of standard output, or `{"error": {"message", "file",
 "line"}, "read": [...]}` where a config fails.
 """
@@ -29,7 +29,7 @@ from parabola.authoring.components import (
     variables_json,
 )
 from parabola.authoring.environment import variables
-from parabola.hosts.python.frames import error_text
+from parabola.hosts.python.reports.frames import error_text
 
 __all__ = ["CONFIG", "ENTRY_POINTS", "ConfigReader", "Json"]
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from parabola.authoring.environment import NotSet, variables
-from parabola.hosts.python.frozen_world import confined_world
-from parabola.hosts.python.refusals import refuse
-from parabola.hosts.python.replacements import Replacements
+from parabola.hosts.python.world.frozen_world import confined_world
+from parabola.hosts.python.world.refusals import refuse
+from parabola.hosts.python.world.replacements import Replacements
 
 __all__ = ["KEPT_VARIABLES", "Inside", "reduce_process_environment", "show_function_environment"]
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Literal, TextIO
 
-from parabola.hosts.python.refusals import user_files
+from parabola.hosts.python.world.refusals import user_files
 from parabola.values.host_limits import HostLimits
 from parabola.values.texts import repaired
 

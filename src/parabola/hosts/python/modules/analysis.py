@@ -11,14 +11,14 @@ from parabola.authoring.crons import WEEKDAYS, CronJob, Crons
 from parabola.authoring.environment import variables
 from parabola.authoring.functions import Function
 from parabola.authoring.http import HttpRouter
-from parabola.hosts.python.modules import (
+from parabola.hosts.python.modules.loaded_modules import (
     AUTH_CONFIG,
     LoadedModules,
     LoadError,
     SourceModule,
     single_object,
 )
-from parabola.hosts.python.refusals import user_files
+from parabola.hosts.python.world.refusals import user_files
 
 __all__ = [
     "Json",

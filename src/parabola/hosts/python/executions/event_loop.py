@@ -15,8 +15,8 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextvars import Context
 from typing import Any, Final, NoReturn, TypeVar
 
-from parabola.hosts.python.frozen_world import FrozenWorld
-from parabola.hosts.python.refusals import refuse
+from parabola.hosts.python.world.frozen_world import FrozenWorld
+from parabola.hosts.python.world.refusals import refuse
 
 __all__ = ["FunctionLoop"]
 

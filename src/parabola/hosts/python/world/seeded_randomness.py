@@ -12,8 +12,8 @@ import random
 import uuid
 from typing import Any
 
-from parabola.hosts.python.frozen_world import confined_world, frozen_world
-from parabola.hosts.python.replacements import Replacements
+from parabola.hosts.python.world.frozen_world import confined_world, frozen_world
+from parabola.hosts.python.world.replacements import Replacements
 
 __all__ = ["seed_randomness"]
 

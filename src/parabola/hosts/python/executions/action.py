@@ -17,13 +17,13 @@ import orjson
 
 from parabola.authoring.context import ActionCtx, SyncActionCtx
 from parabola.authoring.tracing import enter_trace
-from parabola.hosts.python.action_loop import ActionLoop
-from parabola.hosts.python.console import Console
-from parabola.hosts.python.frames import describe_error, type_name
-from parabola.hosts.python.frozen_world import clock_ahead
-from parabola.hosts.python.function_run import FunctionRun, reply_error
-from parabola.hosts.python.outgoing import UnwritableMessage
-from parabola.hosts.python.transaction import STUCK
+from parabola.hosts.python.executions.action_loop import ActionLoop
+from parabola.hosts.python.executions.function_run import FunctionRun, reply_error
+from parabola.hosts.python.executions.transaction import STUCK
+from parabola.hosts.python.reports.console import Console
+from parabola.hosts.python.reports.frames import describe_error, type_name
+from parabola.hosts.python.reports.outgoing import UnwritableMessage
+from parabola.hosts.python.world.frozen_world import clock_ahead
 from parabola.values.encoding import dumps
 
 __all__ = ["CLOSING_SECONDS", "Action", "BlockingReply", "Json", "Post", "StuckAction", "block_on"]

@@ -5,12 +5,12 @@ Every replacement looks at the context first, so code that is not inside a query
 
 from __future__ import annotations
 
-from parabola.hosts.python.capabilities import refuse_capabilities
-from parabola.hosts.python.frozen_clock import freeze_clock
-from parabola.hosts.python.function_environ import show_function_environment
-from parabola.hosts.python.numpy_randomness import seed_numpy
-from parabola.hosts.python.replacements import Replacements
-from parabola.hosts.python.seeded_randomness import seed_randomness
+from parabola.hosts.python.world.capabilities import refuse_capabilities
+from parabola.hosts.python.world.frozen_clock import freeze_clock
+from parabola.hosts.python.world.function_environ import show_function_environment
+from parabola.hosts.python.world.numpy_randomness import seed_numpy
+from parabola.hosts.python.world.replacements import Replacements
+from parabola.hosts.python.world.seeded_randomness import seed_randomness
 
 __all__ = ["Sandbox", "sandbox"]
 

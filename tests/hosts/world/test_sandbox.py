@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from hosts.driver import HostProcess
-from parabola.hosts.python.frozen_world import FrozenWorld, frozen_world
-from parabola.hosts.python.sandbox import Sandbox
+from parabola.hosts.python.world.frozen_world import FrozenWorld, frozen_world
+from parabola.hosts.python.world.sandbox import Sandbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -16,9 +16,9 @@ import threading
 from types import FrameType
 from typing import Any, Final
 
-from parabola.hosts.python.frozen_world import confined_world
-from parabola.hosts.python.refusals import CapabilityRefused, refusal_text, user_files
-from parabola.hosts.python.replacements import Replacements
+from parabola.hosts.python.world.frozen_world import confined_world
+from parabola.hosts.python.world.refusals import CapabilityRefused, refusal_text, user_files
+from parabola.hosts.python.world.replacements import Replacements
 
 __all__ = ["refuse_capabilities"]
 

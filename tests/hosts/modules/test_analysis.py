@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
+from hosts.modules.test_loaded_modules import load
 
-from hosts.test_modules import load
-from parabola.hosts.python.analysis import analyze
-from parabola.hosts.python.modules import LoadError
-from parabola.hosts.python.sandbox import Sandbox
+from parabola.hosts.python.modules.analysis import analyze
+from parabola.hosts.python.modules.loaded_modules import LoadError
+from parabola.hosts.python.world.sandbox import Sandbox
 
 
 def analysis(modules: dict[str, str], phase: str = "modules", **environment: str) -> dict:

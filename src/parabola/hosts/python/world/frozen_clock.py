@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from parabola.hosts.python.frozen_world import FrozenWorld, clock_ahead, confined_world, frozen_world
-from parabola.hosts.python.refusals import refuse
-from parabola.hosts.python.replacements import Replacements
+from parabola.hosts.python.world.frozen_world import FrozenWorld, clock_ahead, confined_world, frozen_world
+from parabola.hosts.python.world.refusals import refuse
+from parabola.hosts.python.world.replacements import Replacements
 
 __all__ = ["freeze_clock"]
 

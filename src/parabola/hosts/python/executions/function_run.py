@@ -13,9 +13,9 @@ from parabola.authoring.environment import variables
 from parabola.authoring.functions import Function
 from parabola.authoring.integer_places import NO_INTEGERS
 from parabola.authoring.operations import FinishableStream, FunctionKind, Request
-from parabola.hosts.python.console import Console, current_console
-from parabola.hosts.python.executor import ExecutedRun
-from parabola.hosts.python.frames import ResultTooLarge
+from parabola.hosts.python.executions.executor import ExecutedRun
+from parabola.hosts.python.reports.console import Console, current_console
+from parabola.hosts.python.reports.frames import ResultTooLarge
 from parabola.values.encoding import decode, normalize, revive
 from parabola.values.errors import ConvexError, UserError
 from parabola.values.host_limits import HostLimits

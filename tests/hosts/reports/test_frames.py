@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hosts.driver import HostProcess
-from parabola.hosts.python.frames import describe_error
+from parabola.hosts.python.reports.frames import describe_error
 from parabola.values.errors import BadRequest, ConvexError
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

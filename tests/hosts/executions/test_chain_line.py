@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parabola.hosts.python.chain_line import ChainLine
+from parabola.hosts.python.executions.chain_line import ChainLine
 
 
 @given(st.lists(st.sets(st.integers(0, 11)), min_size=1, max_size=12), st.randoms())

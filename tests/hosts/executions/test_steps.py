@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from parabola.hosts.python import steps as steps_module
-from parabola.hosts.python.steps import TICK_SECONDS, FunctionTimedOut, Steps
+from parabola.hosts.python.executions import steps as steps_module
+from parabola.hosts.python.executions.steps import TICK_SECONDS, FunctionTimedOut, Steps
 
 
 class Process:

@@ -25,14 +25,14 @@ from parabola.authoring.context import MutationCtx, QueryCtx, SyncMutationCtx, S
 from parabola.authoring.operations import Request
 from parabola.authoring.query_builder import BaseQuery
 from parabola.authoring.requests import NOT_AT_ONCE, Documents
-from parabola.hosts.python.event_loop import FunctionLoop
-from parabola.hosts.python.executor import SERVED, OwnTransaction
-from parabola.hosts.python.frames import describe_error, type_name, user_frames
-from parabola.hosts.python.frozen_world import FrozenWorld, frozen_world
-from parabola.hosts.python.function_run import CLOSED, FunctionRun, reply_error
-from parabola.hosts.python.greenlets import run_in_greenlet, wait_in_greenlet
-from parabola.hosts.python.outgoing import UnwritableMessage, encode_message, mended
-from parabola.hosts.python.steps import FunctionTimedOut, Steps
+from parabola.hosts.python.executions.event_loop import FunctionLoop
+from parabola.hosts.python.executions.executor import SERVED, OwnTransaction
+from parabola.hosts.python.executions.function_run import CLOSED, FunctionRun, reply_error
+from parabola.hosts.python.executions.greenlets import run_in_greenlet, wait_in_greenlet
+from parabola.hosts.python.executions.steps import FunctionTimedOut, Steps
+from parabola.hosts.python.reports.frames import describe_error, type_name, user_frames
+from parabola.hosts.python.reports.outgoing import UnwritableMessage, encode_message, mended
+from parabola.hosts.python.world.frozen_world import FrozenWorld, frozen_world
 from parabola.values.encoding import dumps
 from parabola.values.errors import BadRequest
 

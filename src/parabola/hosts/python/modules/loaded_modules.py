@@ -24,11 +24,11 @@ from msgspec import Struct, field
 from parabola.authoring.functions import Function, module_being_loaded, on_declaration
 from parabola.authoring.integer_places import IntegerPlaces
 from parabola.authoring.python_types.texts import GENERATED_FOLDERS, RUNTIME_MODULES
-from parabola.hosts.python.console import console_print
-from parabola.hosts.python.frames import error_text, frames_beside, user_frames
-from parabola.hosts.python.import_reads import ImportReads
-from parabola.hosts.python.refusals import user_files
-from parabola.hosts.python.resources import DataFolder, Resources
+from parabola.hosts.python.modules.import_reads import ImportReads
+from parabola.hosts.python.modules.resources import DataFolder, Resources
+from parabola.hosts.python.reports.console import console_print
+from parabola.hosts.python.reports.frames import error_text, frames_beside, user_frames
+from parabola.hosts.python.world.refusals import user_files
 from parabola.values.articles import with_article
 from parabola.values.schema.definition import Schema
 

@@ -20,9 +20,9 @@ from parabola.authoring.http_messages import (
     check_headers,
     check_status,
 )
-from parabola.hosts.python.action import Action, block_on
-from parabola.hosts.python.frames import type_name
-from parabola.hosts.python.http_bodies import Exchange, IncomingBody, OutgoingBody
+from parabola.hosts.python.executions.action import Action, block_on
+from parabola.hosts.python.executions.http_bodies import Exchange, IncomingBody, OutgoingBody
+from parabola.hosts.python.reports.frames import type_name
 from parabola.values.sizes import humanize
 
 __all__ = ["PIECE", "TOO_LARGE", "HttpActionRun", "Json", "handler_found", "no_route"]

@@ -9,11 +9,11 @@ from resource import RLIMIT_DATA, setrlimit
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
-from parabola.hosts.python.activity import Activity, monotonic_ns
-from parabola.hosts.python.memory import MemoryLimit
+from parabola.hosts.python.executions.memory import MemoryLimit
+from parabola.hosts.python.reports.activity import Activity, monotonic_ns
 
 if TYPE_CHECKING:
-    from parabola.hosts.python.transaction import Transaction
+    from parabola.hosts.python.executions.transaction import Transaction
 
 __all__ = ["REPEAT_SECONDS", "FunctionTimedOut", "Interrupter", "Steps", "timeout_text"]
 

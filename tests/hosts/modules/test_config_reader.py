@@ -28,7 +28,7 @@ def read(root: Path, app: str) -> dict[str, Any]:
         root, {"convex/convex_config.py": f"from parabola import define_app\n\napp = define_app()\n{app}\n"}
     )
     program = f"import sys; sys.path.insert(0, {str(root.parent / 'site-packages')!r}); "
-    program += "from parabola.hosts.python.config_reader import main; main(sys.argv[1:])"
+    program += "from parabola.hosts.python.modules.config_reader import main; main(sys.argv[1:])"
     done = subprocess.run(
         [sys.executable, "-c", program, str(root), str(root / "convex")],
         capture_output=True,

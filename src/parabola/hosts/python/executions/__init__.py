@@ -1,0 +1,1 @@
+"""Running functions: one kind of call each, and what they share."""

@@ -1,0 +1,1 @@
+"""The modules of a deployment: read, linked, and what they define."""

@@ -1,0 +1,1 @@
+"""What the engine is told while functions run: lines, frames, messages, activity."""

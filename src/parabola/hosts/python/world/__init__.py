@@ -1,0 +1,1 @@
+"""The world that functions see: its time, its randomness, its environment, and what it refuses."""

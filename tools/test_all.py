@@ -28,7 +28,7 @@ WITH_NODE = (
     "tests/hosts_node",
     "tests/conformance",
     "tests/e2e",
-    "tests/server/api/test_deploy_api.py",
+    "tests/server/api/pushes/test_deploy_api.py",
     "tests/server/test_official_clients.py",
     "tests/services/deploys/test_node_packages.py",
     "tests/test_contents.py",

@@ -69,7 +69,7 @@ OF_DASHBOARDS = {
         "past_documents",
         "validator_trial",
     )
-} | {"parabola.functions.calls.wide_reads", "parabola.server.api.series_api"}
+} | {"parabola.functions.calls.wide_reads", "parabola.server.api.observation.series_api"}
 """What is there for whoever looks at a server: until somebody does, it is not loaded."""
 
 

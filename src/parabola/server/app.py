@@ -15,30 +15,21 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from parabola.functions.calls.running_calls import RunningCall
-from parabola.server.api import (
+from parabola.server.api import health_api, key_set_api, plain_endpoints
+from parabola.server.api.administration import (
     admin_keys_api,
     administration_api,
     archives_api,
-    audit_api,
-    dashboard_pages,
-    deploy_api,
     environment_api,
-    health_api,
-    http_actions,
-    inline_query_api,
-    insight_api,
-    key_set_api,
-    log_api,
     log_streams_api,
-    metrics_api,
     nodes_api,
-    plain_endpoints,
-    public_api,
-    push_api,
     stop_state_api,
-    storage_api,
     usage_api,
 )
+from parabola.server.api.calls import http_actions, inline_query_api, public_api
+from parabola.server.api.files import storage_api
+from parabola.server.api.observation import audit_api, dashboard_pages, insight_api, log_api, metrics_api
+from parabola.server.api.pushes import deploy_api, push_api
 from parabola.server.http import cors
 from parabola.server.http.carried import INTAKE, RULES
 from parabola.server.http.connection import ConnectionRunner

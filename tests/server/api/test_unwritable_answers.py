@@ -11,9 +11,9 @@ from parabola.functions.calls.calling import RequestContext
 from parabola.functions.outcomes.execution_log import ExecutionEntry
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
-from parabola.server.api.http_actions import failure_response
-from parabola.server.api.log_api import _text
-from parabola.server.api.public_api import result_body
+from parabola.server.api.calls.http_actions import failure_response
+from parabola.server.api.calls.public_api import result_body
+from parabola.server.api.observation.log_api import _text
 from server.session_driver import Driver, value
 
 DEEP: Any = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from parabola.server.api.http_actions import public_url
+from parabola.server.api.calls.http_actions import public_url
 from parabola.server.app import create_app
 from parabola.server.http.request_context import request_context
 from parabola.server.http.rules import ServerRules, host_of, trusted_networks

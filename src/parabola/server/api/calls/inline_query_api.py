@@ -9,8 +9,8 @@ from aiohttp import web
 from parabola.functions.calls.arguments import EncodedArguments
 from parabola.functions.calls.calling import Call
 from parabola.functions.inline_query import InlineQueries
-from parabola.server.api.deploy_api import admin_and_body
-from parabola.server.api.public_api import result_body
+from parabola.server.api.calls.public_api import result_body
+from parabola.server.api.pushes.deploy_api import admin_and_body
 from parabola.server.http.json_body import MAX_BODY_BYTES, read_object
 from parabola.server.http.request_context import request_context
 from parabola.server.served_backend import ServedBackend

@@ -13,8 +13,8 @@ from typing import Final, Protocol
 
 from aiohttp import web
 
-from parabola.server.api.file_containment import containment
-from parabola.server.api.upload_turns import UploadTurns
+from parabola.server.api.files.file_containment import containment
+from parabola.server.api.files.upload_turns import UploadTurns
 from parabola.server.http.carried import LEASE, rules_of
 from parabola.server.http.request_body import arriving, refuse_encoding
 from parabola.server.served_backend import ServedBackend

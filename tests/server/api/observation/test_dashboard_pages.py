@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from parabola.server.api import dashboard_pages
+from parabola.server.api.observation import dashboard_pages
 from parabola.server.http.public_files import serve_public
 from server.fake_backend import messages_backend
 

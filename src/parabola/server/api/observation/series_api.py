@@ -8,7 +8,7 @@ import orjson
 from aiohttp import web
 
 from parabola.functions.deployed.function_path import parse_path
-from parabola.server.api.metrics_api import ObservedBackend
+from parabola.server.api.observation.metrics_api import ObservedBackend
 from parabola.server.http.credentials import require_admin
 from parabola.services.observability.function_metrics import Metric, NamedFunction, Runs
 from parabola.services.observability.minute_counts import MAX_NAMES

@@ -17,8 +17,8 @@ from parabola.functions.deployed.identity import Identity
 from parabola.functions.deployed.npm_version import NPM_VERSION
 from parabola.functions.deployed.runtimes import language_of
 from parabola.server.api.long_polls import news_or_stop
-from parabola.server.api.push_request import read_start_push
-from parabola.server.api.push_response import (
+from parabola.server.api.pushes.push_request import read_start_push
+from parabola.server.api.pushes.push_response import (
     PUSH_TOKEN,
     finish_push_json,
     schema_change_json,

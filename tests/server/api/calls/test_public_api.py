@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parabola.server.api.public_api import value_json
+from parabola.server.api.calls.public_api import value_json
 from parabola.server.app import Server
 from parabola.server.sync.messages import encode_ts
 from parabola.values.encoding import FORMATS, dumps, encode_as
@@ -63,7 +63,7 @@ class TestCalls:
         status, answer = await call(http, "/api/query_batch", {"queries": queries})
         assert (status, answer["code"]) == (400, "BatchTooLarge")
         assert (await call(http, "/api/query_batch", {"queries": queries[:1000]}))[0] == 200
-        monkeypatch.setattr("parabola.server.api.public_api.MAX_BATCH_ANSWER_BYTES", 1000)
+        monkeypatch.setattr("parabola.server.api.calls.public_api.MAX_BATCH_ANSWER_BYTES", 1000)
         status, answer = await call(http, "/api/query_batch", {"queries": queries[:1000]})
         assert (status, answer["code"]) == (400, "BatchTooLarge")
         assert "Send several batches" in answer["message"]

@@ -51,7 +51,7 @@ def routes(backend: ObservedBackend) -> list[web.RouteDef]:
 
     def series(method: str) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def answer(request: web.Request) -> web.Response:
-            from parabola.server.api.series_api import SeriesApi
+            from parabola.server.api.observation.series_api import SeriesApi
 
             handler: Callable[[web.Request], Awaitable[web.Response]] = getattr(SeriesApi(backend), method)
             return await handler(request)

@@ -429,7 +429,7 @@ async def test_a_push_that_is_too_large_is_refused(pusher: Pusher, monkeypatch: 
     assert refused["code"] == "ModuleTooLarge"
     assert "large.js is 100,0" in refused["message"]
     # What is small on the wire may be large when it is unpacked.
-    monkeypatch.setattr("parabola.server.api.deploy_api.MAX_BODY_BYTES", 1_000_000)
+    monkeypatch.setattr("parabola.server.api.pushes.deploy_api.MAX_BODY_BYTES", 1_000_000)
     packed = gzip.compress(json.dumps(push_of({"large.js": large * 20})).encode())
     assert len(packed) < 100_000
     headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}

@@ -1,0 +1,1 @@
+"""Calling functions: those that are deployed, HTTP actions, and queries that are not deployed."""

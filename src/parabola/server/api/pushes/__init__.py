@@ -1,0 +1,1 @@
+"""Pushing code: for `npx convex` and for `parabola deploy`."""

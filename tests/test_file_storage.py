@@ -15,7 +15,7 @@ import pytest
 from client_calls import client_call
 from file_storage_driver import HELLO, HELLO_DIGEST, Storage, storage_server
 from parabola.backend import Backend, BackendConfig
-from parabola.server.api.storage_api import Unsatisfiable, byte_range
+from parabola.server.api.files.storage_api import Unsatisfiable, byte_range
 from parabola.services.files.upload_tokens import UploadTokens
 from parabola.services.settings import ServiceSettings
 from parabola.values.errors import Unauthenticated

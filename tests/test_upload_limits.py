@@ -13,8 +13,8 @@ import pytest
 
 from client_calls import client_call
 from file_storage_driver import HELLO, Storage, storage_server
-from parabola.server.api.file_containment import containment
-from parabola.server.api.upload_turns import UploadTurns
+from parabola.server.api.files.file_containment import containment
+from parabola.server.api.files.upload_turns import UploadTurns
 from parabola.server.http.rules import ServerRules
 from parabola.services.settings import ServiceSettings
 from parabola.values.errors import Overloaded

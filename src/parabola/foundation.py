@@ -78,8 +78,9 @@ class Foundation(Struct, frozen=True):
 
     @classmethod
     async def open(cls, config: BackendConfig, on_begun: Callable[[], None] | None = None) -> Self:
-        """Open the data directory, load what is deployed, start the hosts. `on_begun` hears of their
-        processes, which then have much to do by themselves.
+        """Open the data directory, load what is deployed, start the hosts. `on_begun` is called when
+        their first process has been started, which has much to do by itself then, and for each one after it;
+        where nothing is deployed it is not called.
 
         Raises `DataDirectoryLocked` when another server has the directory, `UnusableData` when it cannot be
         read.

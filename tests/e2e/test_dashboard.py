@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from parabola.server.api.dashboard_pages import BUILT
+from parabola.server.api.observation.dashboard_pages import BUILT
 from parabola.services.sign_in.admin_keys import make_admin_key
 from server_process import ServerProcess
 from tasks_example import copy_functions

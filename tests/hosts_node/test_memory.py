@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from msgspec import structs
 from msgspec.structs import replace
 
 from client_calls import client_call
@@ -89,9 +88,7 @@ def small_host(purpose: Purpose, memory: int) -> HostCommand:
     command = isolate_command(purpose)
     heap = f"--max-old-space-size={HEAP_MB}"
     argv = [heap if part.startswith("--max-old-space-size") else part for part in command.argv]
-    return structs.replace(
-        command, argv=argv, heap_bytes=HEAP_MB * MEBIBYTE, memory_bytes=2 * HEAP_MB * MEBIBYTE
-    )
+    return replace(command, argv=argv, heap_bytes=HEAP_MB * MEBIBYTE, memory_bytes=2 * HEAP_MB * MEBIBYTE)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

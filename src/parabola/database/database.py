@@ -34,12 +34,14 @@ from parabola.database.model.intervals import Interval
 from parabola.database.model.system_tables import FIRST_FREE_ID
 from parabola.database.model.tables import Registry
 from parabola.database.settings import DatabaseSettings
-from parabola.database.shared_log.contact import Contact
-from parabola.database.shared_log.id_blocks import IdBlocks
-from parabola.database.shared_log.log import SharedLog
-from parabola.database.shared_log.replica import PLACE, Replica
 from parabola.database.store.commit_tail import CommitTail
-from parabola.database.store.persistence import DOCUMENTS_BEFORE, Persistence, Rows, TailEntry
+from parabola.database.store.persistence import (
+    DOCUMENTS_BEFORE,
+    SHARED_LOG_PLACE,
+    Persistence,
+    Rows,
+    TailEntry,
+)
 from parabola.database.transaction import Transaction
 from parabola.database.unique_keys import check_unique_keys, unique_rules
 from parabola.database.upkeep.backfill import Backfill, mark_backfilled
@@ -53,6 +55,10 @@ from parabola.values.errors import OutOfRetention
 
 if TYPE_CHECKING:
     from parabola.database.commits.shared_durability import SharedDurability
+    from parabola.database.shared_log.contact import Contact
+    from parabola.database.shared_log.id_blocks import IdBlocks
+    from parabola.database.shared_log.log import SharedLog
+    from parabola.database.shared_log.replica import Replica
     from parabola.database.upkeep.checkpointing import Checkpointing
 
 __all__ = ["CommitListener", "Database", "ExecutorStart", "Follower", "NodeIdentity"]
@@ -123,6 +129,7 @@ class Database:
         self.shared_log = log
         """The log that other nodes share; None for a database of one server."""
         self._shared: SharedDurability | None = None
+        self._replica: Replica | None = None
         self._ids: IdBlocks | None = None
         self.limits = limits
         self.oldest_ts = 0
@@ -165,8 +172,11 @@ class Database:
             return lambda committer: LocalDurability(committer, persistence)
         # What only nodes need is imported by them.
         from parabola.database.commits.shared_durability import SharedDurability
+        from parabola.database.shared_log.id_blocks import IdBlocks
+        from parabola.database.shared_log.replica import Replica
 
         assert isinstance(persistence, Replica)
+        self._replica = persistence
         self.confirmed = persistence.confirmed
         self._ids = IdBlocks(log)
 
@@ -211,10 +221,13 @@ class Database:
         `clock` gives nanoseconds since 1970, `counter` seconds that nobody can set. The caches of `settings`
         are the store's.
         """
+        replica: Replica | None = None
         if log is not None:
-            persistence = Replica(persistence)
+            from parabola.database.shared_log.replica import Replica
+
+            persistence = replica = Replica(persistence)
         state = await persistence.load()
-        if log is None and state.properties.get(PLACE):
+        if log is None and state.properties.get(SHARED_LOG_PLACE):
             raise UnusableData(
                 "This data directory holds a copy of a log that several servers share. Start with that one's "
                 "--database, or name another directory with --data. To make a node a server that is alone, "
@@ -222,18 +235,18 @@ class Database:
             )
         if state.latest_ts == 0:
             commit = first_commit(clock())
-            if isinstance(persistence, Replica) and log is not None:
+            if replica is not None and log is not None:
                 from parabola.database.upkeep.joining import join
 
-                await join(log, persistence, commit)
+                await join(log, replica, commit)
             else:
                 persistence.append(commit)
                 await persistence.flush()
             state = await persistence.load()
-        elif isinstance(persistence, Replica) and log is not None:
+        elif replica is not None and log is not None:
             from parabola.database.upkeep.joining import check_place
 
-            await check_place(log, persistence)
+            await check_place(log, replica)
         registry = await load_registry(persistence, state.latest_ts)
         next_id = int(state.properties.get(NEXT_ID, FIRST_FREE_ID))
         _warn_of_clock(state.latest_ts, clock())
@@ -305,8 +318,7 @@ class Database:
     @property
     def saved_ts(self) -> int:
         """The newest commit that the store's own disk has for certain, and that cannot be taken back."""
-        persistence = self.persistence
-        return persistence.saved_ts if isinstance(persistence, Replica) else self._committer.durable_ts
+        return self._committer.durable_ts if self._replica is None else self._replica.saved_ts
 
     @property
     def fault(self) -> StorageFailed | None:
@@ -320,7 +332,7 @@ class Database:
     @property
     def position(self) -> int:
         """How many entries of the shared log are here; 0 without one."""
-        return self.persistence.position.seq if isinstance(self.persistence, Replica) else 0
+        return 0 if self._replica is None else self._replica.position.seq
 
     @property
     def seen_seq(self) -> int:

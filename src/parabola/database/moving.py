@@ -18,8 +18,8 @@ from parabola.database.shared_log.appending import until_reached
 from parabola.database.shared_log.checkpoint import StoredDocument
 from parabola.database.shared_log.log import FIRST_ID, Entry, Position, SharedLog
 from parabola.database.shared_log.payload import Group, encode
-from parabola.database.shared_log.replica import PLACE, place_of
-from parabola.database.store.persistence import Commit
+from parabola.database.shared_log.replica import place_of
+from parabola.database.store.persistence import SHARED_LOG_PLACE, Commit
 
 if TYPE_CHECKING:
     from parabola.database.database import Database
@@ -119,7 +119,7 @@ async def _found(database: Database, log: SharedLog) -> None:
     entry = Entry(position, log.node, ts, encode(Group(next_number, ())))
     if not await until_reached(lambda: log.found(entry, next_number)):
         raise UnusableData("Somebody else has made a deployment in this database meanwhile.")
-    await _note(database, {PLACE: place_of(position, next_number, ts)})
+    await _note(database, {SHARED_LOG_PLACE: place_of(position, next_number, ts)})
 
 
 async def _note(database: Database, properties: dict[str, bytes]) -> None:
@@ -144,7 +144,7 @@ async def demoted(database: Database) -> AsyncIterator[None]:
         try:
             await database.catch_up()
             next_id = max(await log.reserve_ids(1), FIRST_ID)
-            await _note(database, {PLACE: b"", NEXT_ID: str(next_id).encode()})
+            await _note(database, {SHARED_LOG_PLACE: b"", NEXT_ID: str(next_id).encode()})
         except BaseException:
             with suppress(StorageError):
                 await log.set_closed(False)

@@ -6,8 +6,8 @@ it always runs, in the same transaction.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from msgspec import structs
@@ -48,7 +48,7 @@ class InlineQueryHosts(HostSet):
         deployed: HostSet,
     ) -> None:
         super().__init__(
-            structs.replace(config, settings=replace(config.settings, hosts=1, spare_hosts=0)),
+            structs.replace(config, settings=dataclasses.replace(config.settings, hosts=1, spare_hosts=0)),
             deployment,
             instance,
         )

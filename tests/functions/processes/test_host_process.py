@@ -12,7 +12,6 @@ from typing import Any
 
 import orjson
 import pytest
-from msgspec import structs
 from msgspec.structs import replace
 
 from functions.pool_hosts import IdleHost
@@ -235,7 +234,7 @@ async def test_a_message_behind_bytes_that_are_none_is_not_lost() -> None:
 
 @pytest.mark.parametrize(("others", "is_guilty"), [(100, True), (480, False)])
 async def test_a_run_that_took_little_is_not_to_blame_for_a_full_host(others: int, is_guilty: bool) -> None:
-    async with host(command=structs.replace(TINY, heap_bytes=512 * MEBIBYTE)) as process:
+    async with host(command=replace(TINY, heap_bytes=512 * MEBIBYTE)) as process:
         neighbour = process.run(request("hold"))
         suspect = process.run(request("crowded", others * MEBIBYTE))
         if is_guilty:
@@ -249,7 +248,7 @@ async def test_a_run_that_took_little_is_not_to_blame_for_a_full_host(others: in
 
 @pytest.mark.parametrize("step_limit", [60.0, None])
 async def test_a_process_that_grows_without_bound_is_killed(step_limit: float | None) -> None:
-    async with host(step_limit, structs.replace(TINY, memory_bytes=256 * MEBIBYTE)) as process:
+    async with host(step_limit, replace(TINY, memory_bytes=256 * MEBIBYTE)) as process:
         failure = await failure_of(process.run(request("greedy")))
         assert (failure.kind, failure.error.message) == (
             "memory",

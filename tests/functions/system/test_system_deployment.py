@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from msgspec import convert, structs
+from msgspec import convert
 from msgspec.structs import replace
 
 from functions.admin_tool import ADMIN, AdminTool, admin_tool
@@ -141,7 +141,7 @@ async def test_the_deployment_describes_itself(tmp_path: Path) -> None:
         await deploy_module(tool)
         runner = tool.engine.runner
         urls = {"cloudUrl": "http://api", "siteUrl": "http://site"}
-        runner.around = structs.replace(runner.around, instance=urls)
+        runner.around = replace(runner.around, instance=urls)
         assert await tool.read("frontend/convexCloudUrl") == "http://api"
         assert await tool.read("frontend/convexSiteUrl") == "http://site"
         assert await tool.read("cli/convexUrl:cloudUrl") == "http://api"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from hosts.modules.test_loaded_modules import load
 
+from hosts.modules.test_loaded_modules import load
 from parabola.hosts.python.modules.analysis import analyze
 from parabola.hosts.python.modules.loaded_modules import LoadError
 from parabola.hosts.python.world.sandbox import Sandbox

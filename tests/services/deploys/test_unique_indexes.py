@@ -15,7 +15,7 @@ from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import SYSTEM_IDENTITY
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.functions.processes.host_failures import LoadFailure
-from parabola.server.api.push_api import push_report
+from parabola.server.api.pushes.push_api import push_report
 from parabola.services.deploys.schema_changes import RaceDetected
 from parabola.values.errors import BadRequest
 from services.deploys.test_deploy import call, opened, push, schema

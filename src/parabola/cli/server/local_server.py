@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -183,16 +183,19 @@ async def _open(config: BackendConfig) -> Backend:
     """
     from parabola.foundation import Foundation
 
-    have_begun = asyncio.Event()
-    opening = asyncio.create_task(Foundation.open(config, have_begun.set))
-    opening.add_done_callback(lambda _: have_begun.set())
+    may_import = asyncio.Event()
+    opening = asyncio.create_task(Foundation.open(config, may_import.set))
+    opening.add_done_callback(lambda _: may_import.set())  # no host has begun, or it has failed
     try:
-        await have_begun.wait()
+        await may_import.wait()
+        if opening.done():
+            opening.result()
         await in_thread(import_http_library)
         await imported("parabola.backend")
         await imported("parabola.server.app")
     except BaseException:
-        await (await opening).close()
+        with suppress(Exception):  # that of the opening may be the one that is raised
+            await (await opening).close()
         raise
     from parabola.backend import Backend
 

@@ -28,6 +28,7 @@ from parabola.database.store.completed_scan import completed_scan
 from parabola.database.store.persistence import (
     DOCUMENTS_BEFORE,
     NO_PROPERTIES,
+    SHARED_LOG_PLACE,
     Commit,
     DocumentWrite,
     KeyOf,
@@ -40,10 +41,7 @@ from parabola.database.store.persistence import (
     TailEntry,
 )
 
-__all__ = ["PLACE", "Replica", "place_of"]
-
-PLACE: Final = "shared_log_place"
-"""Instance property: which is the newest entry in the store, its timestamp, the next revision's number."""
+__all__ = ["Replica", "place_of"]
 
 UNFINISHED: Final = b"unfinished"
 """That of a store which is being made from a checkpoint."""
@@ -79,7 +77,7 @@ class Replica(ReadsAtOnce):
     async def load(self) -> PersistedState:
         """Also takes up the place in the log from the store."""
         state = await self._store.load()
-        place = state.properties.get(PLACE)
+        place = state.properties.get(SHARED_LOG_PLACE)
         if place == UNFINISHED:
             raise ReplicaLost("This node's copy of the data was not finished when the node ended.")
         latest_ts = state.latest_ts
@@ -100,11 +98,11 @@ class Replica(ReadsAtOnce):
         await self._store.ready()
         for at, write in enumerate(documents):
             assert write.new is not None
-            properties = {PLACE: UNFINISHED}
+            properties = {SHARED_LOG_PLACE: UNFINISHED}
             if checkpoint is not None and at + 1 == len(documents):
                 place = place_of(checkpoint.position, checkpoint.next_number, checkpoint.ts)
                 # What the documents were before, nobody here knows.
-                properties = {PLACE: place, DOCUMENTS_BEFORE: str(checkpoint.ts).encode()}
+                properties = {SHARED_LOG_PLACE: place, DOCUMENTS_BEFORE: str(checkpoint.ts).encode()}
             elif at:
                 properties = {}
             self._store.append(Commit(write.new.ts, (write,), properties, write.new.number))
@@ -236,7 +234,7 @@ class Replica(ReadsAtOnce):
         commits = [commit for commit, _ in group.commits]
         last = commits[-1]
         place = place_of(position, next_number, last.ts)
-        commits[-1] = replace(last, properties={**last.properties, PLACE: place})
+        commits[-1] = replace(last, properties={**last.properties, SHARED_LOG_PLACE: place})
         if sum(len(commit.writes) for commit in commits) <= PART:
             rollbacks = self._store.rollbacks
             for commit in commits:
@@ -349,7 +347,7 @@ class Replica(ReadsAtOnce):
 
 
 def place_of(position: Position, next_number: int, ts: int) -> bytes:
-    """What `PLACE` is behind an entry."""
+    """What `SHARED_LOG_PLACE` is behind an entry."""
     return f"{position.seq}:{position.name.hex()}:{next_number}:{ts}".encode()
 
 

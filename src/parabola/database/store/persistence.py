@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DOCUMENTS_BEFORE",
     "NO_PROPERTIES",
+    "SHARED_LOG_PLACE",
     "Commit",
     "DocumentReads",
     "DocumentWrite",
@@ -43,6 +44,9 @@ Order = Literal["asc", "desc"]
 
 DOCUMENTS_BEFORE: Final = "documents_before"
 """Instance property: `vacuum` has removed documents and log entries that only reads before this need."""
+SHARED_LOG_PLACE: Final = "shared_log_place"
+"""Instance property of a copy of a shared log: which is the newest entry in the store, its timestamp, the
+next revision's number."""
 
 KeyOf: TypeAlias = Callable[[int, int, bytes], "bytes | None"]
 """The key of a document's JSON in an index, by tablet and index id; None where the index is not known."""

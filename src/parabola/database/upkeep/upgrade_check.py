@@ -16,8 +16,8 @@ from parabola.database.model.system_tables import (
     TABLES_TABLET,
 )
 from parabola.database.model.tables import Registry, Table
-from parabola.database.shared_log.replica import PLACE
 from parabola.database.store.high_mark import HighMark
+from parabola.database.store.persistence import SHARED_LOG_PLACE
 from parabola.database.store.revision_reader import RevisionReader
 from parabola.database.store.sqlite import FILE_NAME, LAYOUT_VERSION
 from parabola.database.store.sqlite_inspection import CHECKED_BYTES, check_end
@@ -93,4 +93,6 @@ def _look(reader: RevisionReader, directory: Path, size: int) -> FoundData:
         rows = [loads(raw) for raw in reader.rows(tablet_id)]
         table = Table(tablet_id, name, SYSTEM_TABLES[name].number)
         registry = registry.with_rows(table, [row for row in rows if isinstance(row, dict)])
-    return FoundData(layout, newest_ts, missing_system_tables(registry), bool(properties.get(PLACE)), size)
+    return FoundData(
+        layout, newest_ts, missing_system_tables(registry), bool(properties.get(SHARED_LOG_PLACE)), size
+    )

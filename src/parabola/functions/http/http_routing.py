@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import Struct
+
 if TYPE_CHECKING:
     from parabola.functions.deployed.components import Component
     from parabola.functions.deployed.deployment import Deployment, Module
-
-from msgspec import Struct
 
 __all__ = ["HTTP_MODULE", "HttpRoute", "Unrouted", "find_route", "http_prefix"]
 

@@ -48,7 +48,7 @@ class HostCommand(Struct, frozen=True):
     """Seconds of processor time beyond its limit after which a step costs the host; until then the host may
     end it itself."""
     on_begun: Callable[[], None] | None = None
-    """Hears of each process that has been started, and is not ready yet."""
+    """Is called when a process has been started with this command, and is not ready yet."""
 
 
 class ExecutedDatabase(Struct, frozen=True):

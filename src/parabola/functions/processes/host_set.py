@@ -7,10 +7,10 @@ the old ones end when what they were running has finished.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,7 +69,7 @@ class HostConfig(Struct, frozen=True):
     packages_directory: Path | None = None
     """Where sets of npm packages are, for `"use node"` modules."""
     on_begun: Callable[[], None] | None = None
-    """Hears of each process that has been started, and is not ready yet."""
+    """Is called whenever a process has been started that is not ready yet; for a fork it is not."""
 
     def spawner(self, runtime: RuntimeName, bundle: HostBundle) -> Spawner:
         """Where hosts of a runtime come from. Raises `LoadFailure` when something is not installed."""
@@ -97,7 +97,7 @@ class RuntimeHosts:
         self.deterministic: DeterministicPool | None = None
         settings = config.settings
         if config.in_process:
-            settings = replace(settings, hosts=1, spare_hosts=0, spare_action_hosts=0)
+            settings = dataclasses.replace(settings, hosts=1, spare_hosts=0, spare_action_hosts=0)
         if RUNTIMES[runtime].runs_transactions:
             self.deterministic = DeterministicPool(
                 lambda: spawner.spawn("deterministic"),

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
-from msgspec import structs
 from msgspec.structs import replace
 
 from parabola.functions.calls.arguments import EncodedArguments, decode_arguments
@@ -218,7 +217,7 @@ def _call_of_action(execution: Execution, called: Called, args: Mapping[str, Any
         attempt.identity if within_app else NO_IDENTITY,
         called.component.path,
         public_only=False,
-        request=structs.replace(attempt.request, caller="Action", parent_execution_id=attempt.execution_id),
+        request=replace(attempt.request, caller="Action", parent_execution_id=attempt.execution_id),
     )
 
 

@@ -13,9 +13,8 @@ from parabola.database.commits.committer import NEXT_ID
 from parabola.database.database import Database
 from parabola.database.model.shown_rows import StoredFile
 from parabola.database.model.tables import Registry
-from parabola.database.shared_log.replica import PLACE
 from parabola.database.store import sqlite_statements as sql
-from parabola.database.store.persistence import Persistence
+from parabola.database.store.persistence import SHARED_LOG_PLACE, Persistence
 from parabola.database.store.sqlite import FILE_NAME, SqlitePersistence
 from parabola.database.upkeep.bootstrap import load_registry
 from parabola.functions.deployed.stored_rows import system_rows
@@ -92,10 +91,10 @@ def _leave_log(copy: sqlite3.Connection) -> None:
     others go on with, and numbers that it gives are not those that nodes have reserved.
     """
     properties = dict(copy.execute(sql.SELECT_PROPERTIES))
-    if not properties.get(PLACE):
+    if not properties.get(SHARED_LOG_PLACE):
         return
     used = max(copy.execute(sql.SELECT_HIGHEST_ID).fetchone()[0], int(properties.get(NEXT_ID, 0)))
-    copy.execute(sql.UPSERT_PROPERTY, (PLACE, b""))
+    copy.execute(sql.UPSERT_PROPERTY, (SHARED_LOG_PLACE, b""))
     copy.execute(sql.UPSERT_PROPERTY, (NEXT_ID, str(used + 1).encode()))
     copy.commit()
 

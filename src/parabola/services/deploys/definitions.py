@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 import orjson
-from msgspec import Struct, structs
+from msgspec import Struct
 from msgspec.structs import replace
 
 from parabola.functions.deployed.definition import Definition as DeployedDefinition
@@ -182,10 +182,9 @@ class EvaluatedDefinition(Struct, frozen=True, dict=True):
 
 def _with_handles_as_texts(module: AnalyzedModule) -> AnalyzedModule:
     functions = tuple(
-        structs.replace(each, args=_as_texts(each.args), returns=_as_texts(each.returns))
-        for each in module.functions
+        replace(each, args=_as_texts(each.args), returns=_as_texts(each.returns)) for each in module.functions
     )
-    return structs.replace(module, functions=functions)
+    return replace(module, functions=functions)
 
 
 def _as_texts(validator: str | None) -> str | None:

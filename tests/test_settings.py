@@ -110,7 +110,7 @@ ELSEWHERE = {
     "server.uploads_per_token": ("test_upload_limits.py", "uploads_per_token=2"),
     "server.waiting_uploads": ("test_upload_limits.py", "waiting_uploads=1"),
     "server.stall_seconds": ("test_http_streams.py", "stall_seconds=0.2"),
-    "server.open_metrics": ("server/api/test_metrics_api.py", "open_metrics=True"),
+    "server.open_metrics": ("server/api/observation/test_metrics_api.py", "open_metrics=True"),
     "server.silence_seconds": ("server/sync/test_sync_socket.py", "silence_seconds=0.05"),
 }
 

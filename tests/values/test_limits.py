@@ -325,7 +325,9 @@ ELSEWHERE: Mapping[str, tuple[Elsewhere, ...]] = {
         Elsewhere(
             "functions/calls/test_calling.py", "test_too_large_results_are_refused_with_their_size", "16 MiB"
         ),
-        Elsewhere("hosts/test_limits.py", "test_what_a_function_returns_and_raises", "resultBytes"),
+        Elsewhere(
+            "hosts/executions/test_limits.py", "test_what_a_function_returns_and_raises", "resultBytes"
+        ),
     ),
     "MAX_NODE_ARGUMENTS_SIZE": (
         Elsewhere(
@@ -351,12 +353,16 @@ ELSEWHERE: Mapping[str, tuple[Elsewhere, ...]] = {
         Elsewhere("functions/outcomes/test_log_lines.py", "test_255_lines_and_a_remark", "maximum 256"),
         Elsewhere("functions/outcomes/test_log_lines.py", "test_exactly_255_lines_need_no_remark", "255"),
         Elsewhere(
-            "hosts/test_console.py", "test_there_are_at_most_256_lines_of_at_most_32768_bytes", "maximum 256"
+            "hosts/reports/test_console.py",
+            "test_there_are_at_most_256_lines_of_at_most_32768_bytes",
+            "maximum 256",
         ),
     ),
     "MAX_LOG_LINE_BYTES": (
         Elsewhere(
-            "hosts/test_console.py", "test_there_are_at_most_256_lines_of_at_most_32768_bytes", "32768, True"
+            "hosts/reports/test_console.py",
+            "test_there_are_at_most_256_lines_of_at_most_32768_bytes",
+            "32768, True",
         ),
     ),
     "MAX_USER_TIME": (
@@ -443,7 +449,7 @@ ELSEWHERE: Mapping[str, tuple[Elsewhere, ...]] = {
             "test_a_request_is_read_no_faster_than_its_action_takes_it",
             "PIECE",
         ),
-        Elsewhere("hosts/test_limits.py", "test_a_response_that_nobody_takes", "bodyAhead"),
+        Elsewhere("hosts/executions/test_limits.py", "test_a_response_that_nobody_takes", "bodyAhead"),
     ),
     "MAX_ERROR_MESSAGE_BYTES": (
         Elsewhere("values/test_limits.py", "test_a_message_is_cut_where_it_is_too_long", "65536"),

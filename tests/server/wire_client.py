@@ -17,6 +17,10 @@ from server.session_driver import SESSION_ID, adding
 TIMEOUT = 10.0
 
 
+class SocketClosed(AssertionError):
+    """A message was waited for, and the server has closed the socket."""
+
+
 class WireClient:
     """One socket. Every message that arrives must be one a client knows, and Transitions must join up."""
 
@@ -60,6 +64,8 @@ class WireClient:
         """The next message but Ping, with chunks put together."""
         while True:
             frame = await asyncio.wait_for(self.socket.receive(), TIMEOUT)
+            if frame.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSING):
+                raise SocketClosed(frame)
             assert frame.type is aiohttp.WSMsgType.TEXT, frame
             decode_server_message(frame.data)
             message = json.loads(frame.data)

@@ -7,7 +7,7 @@ import json
 import random
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import aiohttp
@@ -20,7 +20,7 @@ from parabola.server.app import Server
 from parabola.server.sync.messages import decode_ts
 from parabola.testing import open_backend
 from server.session_driver import adding
-from server.wire_client import Dial, WireClient
+from server.wire_client import Dial, SocketClosed, WireClient
 
 COUNTERS = """
 from parabola import MutationCtx, QueryCtx, mutation, query
@@ -42,6 +42,18 @@ async def increment(ctx: MutationCtx, name: str) -> float:
         return 1
     await ctx.db.patch(row["_id"], {"value": row["value"] + 1})
     return row["value"] + 1
+
+@mutation
+async def note(ctx: MutationCtx, who: float, number: float, fails: bool) -> float:
+    await ctx.db.insert("notes", {"who": who, "number": number})
+    if fails:
+        raise ValueError("no")
+    return number
+
+@query
+async def noted(ctx: QueryCtx, who: float) -> list[float]:
+    notes = await ctx.db.query("notes").collect()
+    return [note["number"] for note in notes if note["who"] == who]
 
 @mutation
 async def fail(ctx: MutationCtx) -> None:
@@ -147,6 +159,57 @@ async def test_after_a_write_that_is_lost_a_client_is_answered_nothing_and_sends
     for number, name in enumerate("abc"):
         assert (await again.mutate(number, "counters:increment", name=name))["success"]
     await again.until(0, 4.0)
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_while_the_disk_is_full_again_and_again_what_clients_send_keeps_its_order(
+    real: Backend, dial: Dial, seed: int
+):  # 20 to 27
+    chance = random.Random(seed)
+
+    async def live_a_life(who: int) -> None:
+        unsent = [(number, chance.random() < 0.2) for number in range(80)]
+        expected = [float(number) for number, fails in unsent if not fails]
+        waiting: list[tuple[int, bool]] = []
+        shown: list[float] = []
+        while shown != expected or waiting:
+            client = await dial()
+            await client.connect(str(uuid.UUID(int=who)))
+            await client.modify(adding(0, "counters:noted", args=[{"who": who}]))
+
+            async def say(number: int, fails: bool, client: WireClient = client) -> None:
+                args = [{"who": who, "number": number, "fails": fails}]
+                await client.say("Mutation", requestId=number, udfPath="counters:note", args=args)
+
+            with suppress(SocketClosed):
+                for number, fails in waiting:
+                    await say(number, fails)
+                while shown != expected or waiting:
+                    for _ in range(min(len(unsent), chance.randrange(8) if len(waiting) < 30 else 0)):
+                        waiting.append(unsent.pop(0))
+                        await say(*waiting[-1])
+                    message = await client.receive()
+                    if message["type"] == "MutationResponse":
+                        number, fails = waiting.pop(0)
+                        assert (message["requestId"], message["success"]) == (number, not fails)
+                    elif 0 in client.values:
+                        before, shown = shown, client.values[0]
+                        assert shown == expected[: len(shown)]
+                        assert len(shown) >= len(before), "what was shown is shown no more"
+
+    async def fill_the_disk() -> None:
+        while True:
+            await asyncio.sleep(chance.random() * 0.1)
+            fill(real.database)
+            with suppress(StorageFull):
+                await insert(real.database, "junk", {"text": "x" * 200_000})
+            make_room(real.database)
+
+    filling = asyncio.create_task(fill_the_disk())
+    try:
+        await asyncio.gather(*(live_a_life(who) for who in range(4)))
+    finally:
+        filling.cancel()
 
 
 async def say_increments(client: WireClient, names: str) -> None:

@@ -19,7 +19,7 @@ from parabola.server.http.client_version import ClientVersion
 from parabola.server.sync.effects import POSTPONED, Close
 from parabola.server.sync.failures import InvalidFrame
 from parabola.server.sync.messages import AuthError, FatalError, encode_ts
-from parabola.server.sync.session import MAX_COMMITTING
+from parabola.server.sync.mutation_line import MAX_COMMITTING
 from parabola.values.errors import (
     BadRequest,
     Forbidden,

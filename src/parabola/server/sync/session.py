@@ -36,7 +36,6 @@ from parabola.server.sync.effects import (
     Reach,
     RetryPostponed,
     RunAction,
-    RunMutation,
     Send,
     VerifyToken,
 )
@@ -64,6 +63,7 @@ from parabola.server.sync.messages import (
     encode_ts,
     json_string,
 )
+from parabola.server.sync.mutation_line import MutationLine
 from parabola.server.sync.query_set import QuerySet
 from parabola.server.sync.request_ids import RequestIds
 from parabola.server.sync.transition_text import (
@@ -81,7 +81,6 @@ from parabola.values.errors import BadRequest, Overloaded, ParabolaError, Server
 __all__ = [
     "EXPIRED_TEXT",
     "FIRST_RETRY_SECONDS",
-    "MAX_COMMITTING",
     "MAX_RETRY_SECONDS",
     "MAX_UNSENT_TRANSITIONS",
     "SyncSession",
@@ -89,29 +88,11 @@ __all__ = [
 ]
 
 MAX_UNSENT_TRANSITIONS: Final = 2
-MAX_COMMITTING: Final = 64
-"""Mutations of one client that are begun and not answered: one runs, the others wait for the disk."""
 FIRST_RETRY_SECONDS: Final = 3.0
 MAX_RETRY_SECONDS: Final = 60.0
 SHORT_RESULT: Final = 8 * 1024
 """Bytes of a value up to which its Transition is put together at once."""
 EXPIRED_TEXT: Final = "Convex token identity expired"
-
-
-class _BegunMutation:
-    """A mutation that is not answered: the timestamp of its commit, and its result, once they are known."""
-
-    __slots__ = ("request", "result", "ts")
-
-    def __init__(self, request: ClientRequest) -> None:
-        self.request = request
-        self.ts: int | None = None
-        self.result: FunctionResult | BaseException | None = None
-
-    @property
-    def lets_next_begin(self) -> bool:
-        """Whether its writes can be read, or it is certain that there are none."""
-        return self.ts is not None or isinstance(self.result, FunctionResult)
 
 
 class SyncSession:
@@ -125,7 +106,6 @@ class SyncSession:
 
     __slots__ = (
         "_actions",
-        "_begun",
         "_caller",
         "_clock_skew_ms",
         "_credential",
@@ -138,7 +118,6 @@ class SyncSession:
         "_leaving",
         "_moment",
         "_most_actions",
-        "_most_mutations",
         "_mutations",
         "_outcomes",
         "_postponements",
@@ -165,7 +144,6 @@ class SyncSession:
         running_actions: int = ServerRules.running_actions,
     ) -> None:
         self.closed = False
-        self._most_mutations = waiting_mutations
         self._most_actions = running_actions
         self._leaving = False
         self._is_shared = is_shared
@@ -191,9 +169,7 @@ class SyncSession:
         self._credential = ANONYMOUS
         self._verifying: Authenticate | None = None
         self._request_ids = RequestIds()
-        self._mutations: deque[ClientRequest] = deque()
-        self._begun: dict[int, _BegunMutation] = {}
-        """By request id, in order. If one of them has a timestamp, so has the first, and none is earlier."""
+        self._mutations = MutationLine(waiting_mutations, is_shared=is_shared)
         self._actions: set[int] = set()
 
     # What can happen
@@ -267,20 +243,15 @@ class SyncSession:
 
         Whether another one can begin now, which sees what this one has written.
         """
-        self._begun[request.request_id].ts = ts
-        return self._may_begin_mutation
+        self._mutations.committing(request, ts)
+        return self._mutations.may_begin and not self.closed
 
     def mutation_finished(self, request: ClientRequest, result: FunctionResult | BaseException) -> None:
         """A mutation has ended, and is answered after those before it; an error other than a user's ends the
         socket, to be tried again.
         """
-        begun = self._begun
-        begun[request.request_id].result = result
-        for request_id, each in list(begun.items()):
-            if each.result is None:
-                break
-            del begun[request_id]
-            self._end_mutation(each.request, each.result)
+        for ended, its_result in self._mutations.ended(request, result):
+            self._end_mutation(ended, its_result)
 
     def _end_mutation(self, request: ClientRequest, result: FunctionResult | BaseException) -> None:
         if self.closed or isinstance(result, ServerShutdown):
@@ -319,7 +290,7 @@ class SyncSession:
         """
         self._leaving = True
         self._inbox.clear()
-        self._mutations.clear()
+        self._mutations.waiting.clear()
 
     def fail(self, error: BaseException) -> None:
         """Something went wrong that ends the socket: says so as 1.12 wants it, and closes."""
@@ -340,38 +311,14 @@ class SyncSession:
         if self._inbox:
             self._read_inbox()
         if not self.closed:
-            if self._may_begin_mutation:
-                self._begin_mutation()
+            if self._mutations.may_begin:
+                self._effects.append(self._mutations.begin())
             if self._dirty or self._outcomes is not None:
                 self._move()
             if self._leaving and not self.closed and self._is_settled:
                 self._close(1001, "ServerShutdown")
         effects, self._effects = self._effects, []
         return effects
-
-    @property
-    def _may_begin_mutation(self) -> bool:
-        """Whether one waits and can read what the one before has written. Where several servers share a log
-        that may lose its place in the order again, until it is answered.
-        """
-        begun = self._begun
-        if not self._mutations or self.closed:
-            return False
-        if not begun:
-            return True
-        return not self._is_shared and len(begun) < MAX_COMMITTING and _last(begun).lets_next_begin
-
-    def _begin_mutation(self) -> None:
-        after = max((each.ts or 0 for each in self._begun.values()), default=0)
-        request = self._mutations.popleft()
-        self._begun[request.request_id] = _BegunMutation(request)
-        self._effects.append(RunMutation(request, after))
-
-    def _may_show(self, ts: int) -> bool:
-        """Whether every mutation that commits up to a timestamp has been answered."""
-        for first in self._begun.values():
-            return first.ts is None or first.ts > ts
-        return True
 
     def _read_inbox(self) -> None:
         while self._inbox and self._verifying is None and not self._reaching and not self.closed:
@@ -383,16 +330,14 @@ class SyncSession:
     @property
     def _is_settled(self) -> bool:
         """True when nothing runs of which the client must hear."""
-        return not (self._begun or self._actions or self._dirty) and self._end is None
+        return not (self._mutations.begun or self._actions or self._dirty) and self._end is None
 
     def _handle(self, message: ClientMessage) -> None:
         match message:
             case Mutation():
                 request = self._accept(message)
                 if request is not None:
-                    if len(self._mutations) >= self._most_mutations:
-                        raise Overloaded("Too many mutations are waiting", code="TooManyConcurrentMutations")
-                    self._mutations.append(request)
+                    self._mutations.add(request)
             case ModifyQuerySet():
                 for modification in message.modifications:
                     if isinstance(modification, Add):
@@ -447,7 +392,7 @@ class SyncSession:
             request=replace(
                 self._caller,
                 request_id=shown_request_id(session_id, request_id),
-                queue_length=len(self._mutations) if type(message) is Mutation else None,
+                queue_length=len(self._mutations.waiting) if type(message) is Mutation else None,
             ),
         )
         session = None if session_id is None else SessionRequest(session_id, request_id)
@@ -476,7 +421,7 @@ class SyncSession:
             and self._end is None
             and self._unsent < MAX_UNSENT_TRANSITIONS
             and not self.closed
-            and self._may_show(self._moment.durable_ts)
+            and self._mutations.may_show(self._moment.durable_ts)
         ):
             try:
                 if self._credential.expires_at is not None:
@@ -523,13 +468,13 @@ class SyncSession:
 
         Its result goes to `end_rerun`, or to `evaluated`.
         """
-        sent = self._sent
+        sent, mutations = self._sent, self._mutations
         if (
             not self._dirty
             or self._end is not None
             or self._inbox
-            or self._mutations
-            or (self._begun and not self._may_show(durable_ts))
+            or mutations.waiting
+            or (mutations.begun and not mutations.may_show(durable_ts))
             or self._effects
             or self._leaving
             or self.closed
@@ -556,7 +501,7 @@ class SyncSession:
             end is None
             or self._dirty
             or self._inbox
-            or self._mutations
+            or self._mutations.waiting
             or self._effects
             or self._leaving
             or self.closed
@@ -620,12 +565,8 @@ class SyncSession:
     def _close(self, code: int | None, reason: str, cause: str = "") -> None:
         self.closed = True
         self._inbox.clear()
-        self._mutations.clear()
+        self._mutations.waiting.clear()
         self._effects.append(Close(code, reason, cause))
-
-
-def _last(begun: dict[int, _BegunMutation]) -> _BegunMutation:
-    return next(reversed(begun.values()))
 
 
 def shown_request_id(session_id: str | None, request_id: int) -> str:

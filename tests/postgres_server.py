@@ -11,12 +11,13 @@ import importlib.util
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 from typing import Any, Final
+
+from free_port import free_port
 
 __all__ = ["PostgresServer", "find_postgres"]
 
@@ -59,7 +60,7 @@ class PostgresServer:
             self._programs = self._readable(programs)
         self._data = self._directory / "data"
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"postgresql://parabola@127.0.0.1:{self.port}/postgres"
         if standby_of is None:
             initdb = ("initdb", "-D", str(self._data), "-U", "parabola", "-A", "trust", "-E", "UTF8")
@@ -150,10 +151,3 @@ def _user(name: str) -> pwd.struct_passwd | None:
         return pwd.getpwnam(name)
     except KeyError:
         return None
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port

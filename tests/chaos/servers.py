@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,8 +13,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from database.shared_log.postgres.proxy import Proxy
+from free_port import free_port
 
-__all__ = ["SECRET", "Node", "free_port", "push"]
+__all__ = ["SECRET", "Node", "push"]
 
 SECRET = "c0" * 32
 START_SECONDS = 60.0
@@ -130,10 +130,3 @@ async def push(url: str, directory: Path) -> None:
             return
         assert time.monotonic() < deadline, said.decode()
         await asyncio.sleep(0.2)
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import time
 import zipfile
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 from e2e.convex_cli import RunningCommand
+from free_port import free_port
 from node_packages import node_environment
 from parabola.cli.admin_client import AdminClient
 from parabola.cli.target import Target
@@ -33,8 +33,7 @@ class Project:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         # A fixed port: a client finds the server again after a restart.
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = str(free.getsockname()[1])
+        port = str(free_port())
         self.server = ServerProcess(directory, "serve", "--port", port, "--site-port", "0").start()
         self._packages = packages
         (directory / "node_modules").symlink_to(packages)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from free_port import free_port
 from server_process import ServerProcess
 
 pytestmark = pytest.mark.e2e
@@ -43,16 +43,11 @@ async def counts(ctx: QueryCtx):
 """
 
 
-def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return str(taken.getsockname()[1])
-
-
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ServerProcess]:
     (tmp_path / "convex").mkdir()
     (tmp_path / "convex" / "jobs.py").write_text(FUNCTIONS)
-    options = ("--port", free_port(), "--site-port", "0", "--user-time", "600", "--log-format", "json")
+    options = ("--port", str(free_port()), "--site-port", "0", "--user-time", "600", "--log-format", "json")
     server = ServerProcess(tmp_path, "serve", *options, "--shutdown-seconds", "0")
     server.start()
     server.cli("deploy")
@@ -64,23 +59,14 @@ def test_official_clients_run_nothing_twice(
     server: ServerProcess, node_script: Callable[..., str], tmp_path: Path
 ) -> None:
     word = tmp_path / "word"
-    failed: list[BaseException] = []
-
-    def run_script() -> None:
-        try:
-            node_script("shutdown.mjs", server.url, WORD=str(word))
-        except BaseException as error:
-            failed.append(error)
-
-    client = threading.Thread(target=run_script)
-    client.start()
-    server.wait_for(lambda: word.exists() or not client.is_alive(), "the client to have begun")
-    assert not failed, failed
+    client = ThreadPoolExecutor(1).submit(node_script, "shutdown.mjs", server.url, WORD=str(word))
+    server.wait_for(lambda: word.exists() or client.done(), "the client to have begun")
+    if client.done():
+        client.result()
     assert server.terminate() == 0
     server.start()
     word.unlink()
-    client.join()
-    assert not failed, failed
+    client.result()
     events = [json.loads(line) for line in server.output().splitlines() if line.startswith('{"time"')]
     cut = next(event for event in events if event["event"] == "cut")
     assert {(call["function"], call["kind"]) for call in cut["calls"]} >= {("jobs:slow", "action")}

@@ -78,8 +78,8 @@ def test_no_commit_that_is_no_more_is_taken_for_one_that_is(
     times: list[tuple[int, int]], stretches: int
 ) -> None:
     """Each time so many commits come, and so many of all are taken back."""
-    taken_back.LOST_STRETCHES, before = stretches, taken_back.LOST_STRETCHES
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(taken_back, "LOST_STRETCHES", stretches)
         record, live, lost, now = TakenBack(), [0], set[int](), 0
         for more, less in times:
             for _ in range(more):
@@ -94,8 +94,6 @@ def test_no_commit_that_is_no_more_is_taken_for_one_that_is(
         assert said >= lost
         if stretches > len(times):
             assert said == lost
-    finally:
-        taken_back.LOST_STRETCHES = before
 
 
 def test_only_so_much_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:

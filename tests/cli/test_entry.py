@@ -52,7 +52,7 @@ async def seen(*args, **options):
 SpawnedProcess.start = seen
 """
 OF_COMMAND_LINES = {"typer", "click", "rich", "pydantic"}
-SELDOM_NEEDED = {"joserfc", "obstore", "numpy", "watchfiles", "dotenv", "tomllib"}
+SELDOM_NEEDED = {"cryptography", "joserfc", "obstore", "numpy", "watchfiles", "dotenv", "tomllib"}
 OTHER_COMMANDS = {"parabola.cli.commands.dev", "parabola.cli.commands.deploy"}
 MOST_MODULES = 420
 """Of Parabola itself, and 900 of all together: what a start takes is mostly their number."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from parabola.services.sign_in.admin_keys import check_admin_key, make_admin_key
+from parabola.services.sign_in.admin_keys import check_admin_key, make_admin_key, make_signed_key
 from parabola.values.errors import Unauthenticated
 
 SECRET = "5a" * 32
@@ -19,6 +21,23 @@ def test_a_key_made_with_the_secret_is_accepted() -> None:
 
 def test_a_key_has_the_length_of_the_official_ones() -> None:
     assert len(make_admin_key("my-app", SECRET).split("|")[1]) == 74
+
+
+def test_a_signed_key_is_accepted_and_has_an_id_of_its_own() -> None:
+    keys = [make_signed_key("my-app", SECRET) for _ in range(2)]
+    claims = [check_admin_key(key, "my-app", SECRET) for key in keys]
+    assert not any(each.is_system or each.is_read_only for each in claims)
+    assert all(each.issued_at > 1_600_000_000 for each in claims)
+    assert claims[0].key_id != claims[1].key_id
+
+
+@given(st.data())
+def test_no_byte_of_a_signed_key_can_be_another_one(data: st.DataObject) -> None:
+    name, _, text = make_signed_key("my-app", SECRET).partition("|")
+    key = bytearray.fromhex(text)
+    key[data.draw(st.integers(0, len(key) - 1))] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(Unauthenticated):
+        check_admin_key(f"{name}|{key.hex()}", "my-app", SECRET)
 
 
 def test_what_a_key_restricts_is_read_back() -> None:
@@ -70,9 +89,14 @@ def flipped(key: str) -> str:
         make_admin_key("other-app", SECRET),
         flipped(make_admin_key("my-app", SECRET)),
         "my-app|" + "01" * 600,
+        make_signed_key("my-app", "5b" * 32),
+        make_signed_key("other-app", SECRET),
+        flipped(make_signed_key("my-app", SECRET)),
+        "my-app|70",
+        "my-app|" + "70" * 40,
     ],
     # Keys are random: numbers as names keep them the same in every worker.
-    ids=range(10),
+    ids=range(15),
 )
 def test_anything_else_is_refused(key: str) -> None:
     with pytest.raises(Unauthenticated, match="invalid for this instance") as caught:

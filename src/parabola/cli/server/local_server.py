@@ -121,7 +121,7 @@ class LocalServer(Struct, frozen=True):
                     "Make it a directory that this user may write to, or choose another one with --data."
                 ) from None
             from parabola.server.app import Server
-            from parabola.services.sign_in.admin_keys import make_admin_key
+            from parabola.services.sign_in.admin_keys import make_signed_key
 
             collect_garbage_rarely()
             giving_back = asyncio.create_task(give_memory_back())
@@ -130,7 +130,7 @@ class LocalServer(Struct, frozen=True):
                 server = Server(backend, options.host, listener, site_listener, options.public, rules)
                 await server.start()
                 try:
-                    key = make_admin_key(instance.name, instance.secret)
+                    key = make_signed_key(instance.name, instance.secret)
                     backend.admin_keys.own(key)
                     _leave_word(
                         RunningServer.of_this_process(url_of(listener), site_url, key), options.data_dir

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 from base64 import b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
+from functools import cached_property
 from typing import Final, NamedTuple
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from parabola.values.errors import ConvexError
+from parabola.values.sealing import NONCE_BYTES, Seal
 
 __all__ = ["END", "CursorCodec", "Position"]
 
 _VERSION: Final = b"\x01"
 # A nonce may be constant in this mode: all that equal texts then reveal is that they are equal.
-_NONCE: Final = bytes(12)
+_NONCE: Final = bytes(NONCE_BYTES)
 _FINGERPRINT_SIZE: Final = 32
 _AFTER: Final = b"\x00"
 _AT_END: Final = b"\x01"
@@ -41,8 +38,7 @@ class CursorCodec:
 
     def __init__(self, instance_name: str, secret: bytes) -> None:
         self._instance = instance_name.encode()
-        self._cursors = _cipher(secret, b"cursor")
-        self._journals = _cipher(secret, b"query journal")
+        self._secret = secret
 
     def encode(self, position: Position, fingerprint: bytes) -> str:
         """The cursor for a position in the query with this fingerprint."""
@@ -62,18 +58,26 @@ class CursorCodec:
         """Where the page ended; raises as `decode` does."""
         return self._open(self._journals, journal, fingerprint)
 
-    def _seal(self, cipher: AESGCMSIV, position: Position, fingerprint: bytes) -> str:
+    @cached_property
+    def _cursors(self) -> Seal:
+        return _seal_for(self._secret, b"cursor")
+
+    @cached_property
+    def _journals(self) -> Seal:
+        return _seal_for(self._secret, b"query journal")
+
+    def _seal(self, seal: Seal, position: Position, fingerprint: bytes) -> str:
         place = _AT_END if position.after is None else _AFTER + position.after
-        sealed = cipher.encrypt(_NONCE, fingerprint + place, self._instance)
+        sealed = seal.seal(_NONCE, fingerprint + place, self._instance)
         return urlsafe_b64encode(_VERSION + sealed).rstrip(b"=").decode()
 
-    def _open(self, cipher: AESGCMSIV, text: str, fingerprint: bytes) -> Position:
+    def _open(self, seal: Seal, text: str, fingerprint: bytes) -> Position:
         try:
             sealed = b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
             if sealed[:1] != _VERSION:
                 raise ValueError("another version")
-            plain = cipher.decrypt(_NONCE, sealed[1:], self._instance)
-        except (ValueError, Base64Error, InvalidTag):
+            plain = seal.open(_NONCE, sealed[1:], self._instance)
+        except (ValueError, Base64Error):
             raise _invalid_cursor("Failed to parse cursor") from None
         if plain[:_FINGERPRINT_SIZE] != fingerprint:
             raise _invalid_cursor(
@@ -84,8 +88,11 @@ class CursorCodec:
         return END if place == _AT_END else Position(place[len(_AFTER) :])
 
 
-def _cipher(secret: bytes, purpose: bytes) -> AESGCMSIV:
-    return AESGCMSIV(HKDF(SHA256(), 16, salt=None, info=b"parabola " + purpose).derive(secret))
+def _seal_for(secret: bytes, purpose: bytes) -> Seal:
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    return Seal(HKDF(SHA256(), 16, salt=None, info=b"parabola " + purpose).derive(secret))
 
 
 def _invalid_cursor(reason: str) -> ConvexError:

@@ -8,17 +8,14 @@ import os
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
-
 from parabola.services.settings import ServiceSettings
 from parabola.services.sign_in.admin_keys import derive_key
 from parabola.values.errors import Unauthenticated
+from parabola.values.sealing import NONCE_BYTES, Seal
 
 __all__ = ["UploadToken", "UploadTokens"]
 
 _PURPOSE: Final = "store file authorization"
-_NONCE_BYTES: Final = 12
 
 
 class UploadToken(NamedTuple):
@@ -40,15 +37,15 @@ class UploadTokens:
         lifetime: float = ServiceSettings.upload_url_seconds,
     ) -> None:
         self._lifetime = lifetime
-        self._cipher = AESGCMSIV(derive_key(secret, _PURPOSE))
+        self._seal = Seal(derive_key(secret, _PURPOSE))
         self._name = instance_name.encode()
         self._clock = clock
 
     def issue(self, component: str = "") -> str:
         """A token in hex for uploads into a component, by its id, or into the app."""
-        nonce = os.urandom(_NONCE_BYTES)
+        nonce = os.urandom(NONCE_BYTES)
         issued_at = int(self._clock()).to_bytes(8, "big")
-        return (nonce + self._cipher.encrypt(nonce, issued_at + component.encode(), self._name)).hex()
+        return (nonce + self._seal.seal(nonce, issued_at + component.encode(), self._name)).hex()
 
     def check(self, token: str) -> UploadToken:
         """The token that this spells.
@@ -57,8 +54,8 @@ class UploadTokens:
         """
         try:
             raw = bytes.fromhex(token)
-            sealed = self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], self._name)
-        except (ValueError, InvalidTag):
+            sealed = self._seal.open(raw[:NONCE_BYTES], raw[NONCE_BYTES:], self._name)
+        except ValueError:
             raise Unauthenticated(
                 "Store File Authorization is not valid. Get a new upload URL.", code="StorageTokenInvalid"
             ) from None

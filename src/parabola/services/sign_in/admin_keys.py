@@ -4,30 +4,31 @@ them were revoked is another matter (`known_admin_keys`).
 A key is `<instance name>|<hex>`. The hex holds a version byte, a nonce and the encrypted claims; whoever
 knows the instance's secret can make one. Keys made by the official generator for the same name and secret are
 accepted, in its present format (AES-128-GCM-SIV under a derived key) and in the older one (secretbox under
-the secret itself).
+the secret itself). What a server makes for commands beside it is signed and not encrypted: for that a server
+that nobody administers loads no library.
 """
 
 from __future__ import annotations
 
+import hmac
 import os
 import time
 from collections.abc import Iterator
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature, InvalidTag
-from cryptography.hazmat.primitives import hashes, hmac
-from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 from msgspec import Struct
 
-from parabola.services.sign_in.secretbox import NONCE_BYTES as SECRETBOX_NONCE_BYTES
-from parabola.services.sign_in.secretbox import open_secretbox
 from parabola.values.errors import BadRequest, Unauthenticated
+from parabola.values.sealing import NONCE_BYTES, NotSealed, Seal
 
-__all__ = ["AdminClaims", "check_admin_key", "derive_key", "make_admin_key"]
+__all__ = ["AdminClaims", "check_admin_key", "derive_key", "make_admin_key", "make_signed_key"]
 
 _VERSION: Final = b"\x01"
-_NONCE_BYTES: Final = 12
+_SIGNED: Final = b"\x70"
+"""A version of our own, which the official generator does not make."""
+_SIGNATURE_BYTES: Final = 32
 _PURPOSE: Final = "admin key"
+_SIGNED_PURPOSE: Final = "signed admin key"
 _LONGEST_KEY: Final = 1024
 _LONGEST_NAME: Final = 64
 _NAME_FIELD: Final = 15
@@ -69,9 +70,15 @@ def make_admin_key(
     )
     claims += b"\x28\x01" if read_only else b""
     claims += _NAME_TAG + bytes([len(name.encode())]) + name.encode() if name else b""
-    nonce = os.urandom(_NONCE_BYTES)
+    nonce = os.urandom(NONCE_BYTES)
     key = derive_key(bytes.fromhex(instance_secret), _PURPOSE)
-    return f"{instance_name}|{(_VERSION + nonce + AESGCMSIV(key).encrypt(nonce, claims, _VERSION)).hex()}"
+    return f"{instance_name}|{(_VERSION + nonce + Seal(key).seal(nonce, claims, _VERSION)).hex()}"
+
+
+def make_signed_key(instance_name: str, instance_secret: str) -> str:
+    """A new key that may do everything, whose claims can be read by whoever has it."""
+    text = _SIGNED + os.urandom(NONCE_BYTES) + b"\x10" + _varint(int(time.time())) + b"\x18\x00"
+    return f"{instance_name}|{(text + _signature(text, bytes.fromhex(instance_secret))).hex()}"
 
 
 def check_admin_key(key: str, instance_name: str, instance_secret: str) -> AdminClaims:
@@ -91,9 +98,9 @@ def check_admin_key(key: str, instance_name: str, instance_secret: str) -> Admin
         raise refusal
     try:
         sealed = bytes.fromhex(encrypted)
-        plain = _decrypt(sealed, bytes.fromhex(instance_secret))
+        plain = _claims_in(sealed, bytes.fromhex(instance_secret))
         fields = dict(_fields(plain))
-    except (ValueError, IndexError, InvalidTag, InvalidSignature):
+    except (ValueError, IndexError):
         raise refusal from None
     if fields.get(1, instance_name.encode()) != instance_name.encode():
         raise refusal
@@ -109,22 +116,32 @@ def check_admin_key(key: str, instance_name: str, instance_secret: str) -> Admin
 
 def derive_key(secret: bytes, purpose: str) -> bytes:
     """A 16-byte key for one purpose: KBKDF in counter mode over HMAC-SHA256, one block."""
-    mac = hmac.HMAC(secret, hashes.SHA256())
-    mac.update((1).to_bytes(4, "big") + purpose.encode())
-    return mac.finalize()[:16]
+    return hmac.digest(secret, (1).to_bytes(4, "big") + purpose.encode(), "sha256")[:16]
 
 
-def _decrypt(sealed: bytes, secret: bytes) -> bytes:
-    """The claims inside. Both formats begin with the same version byte, so the present one is tried first."""
+def _signature(text: bytes, secret: bytes) -> bytes:
+    return hmac.digest(derive_key(secret, _SIGNED_PURPOSE), text, "sha256")
+
+
+def _claims_in(sealed: bytes, secret: bytes) -> bytes:
+    """The claims inside. Both official formats begin with the same version byte, so the present one is tried
+    first. Raises `ValueError` unless they were made with the secret.
+    """
     version, rest = sealed[:1], sealed[1:]
+    if version == _SIGNED:
+        text, signature = sealed[:-_SIGNATURE_BYTES], sealed[-_SIGNATURE_BYTES:]
+        if not hmac.compare_digest(signature, _signature(text, secret)):
+            raise ValueError("the signature is another one")
+        return text[1 + NONCE_BYTES :]
     if version != _VERSION:
         raise ValueError("unknown version")
     try:
-        return AESGCMSIV(derive_key(secret, _PURPOSE)).decrypt(
-            rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], version
-        )
-    except InvalidTag:
-        return open_secretbox(rest[SECRETBOX_NONCE_BYTES:], rest[:SECRETBOX_NONCE_BYTES], secret)
+        return Seal(derive_key(secret, _PURPOSE)).open(rest[:NONCE_BYTES], rest[NONCE_BYTES:], version)
+    except NotSealed:
+        from parabola.services.sign_in import secretbox
+
+        nonce, box = rest[: secretbox.NONCE_BYTES], rest[secretbox.NONCE_BYTES :]
+        return secretbox.open_secretbox(box, nonce, secret)
 
 
 def _varint(value: int) -> bytes:

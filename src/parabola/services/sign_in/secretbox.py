@@ -11,6 +11,8 @@ from typing import Final
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.poly1305 import Poly1305
 
+from parabola.values.sealing import NotSealed
+
 __all__ = ["NONCE_BYTES", "open_secretbox"]
 
 NONCE_BYTES: Final = 24
@@ -23,16 +25,19 @@ _QUARTERS: Final = (
 
 
 def open_secretbox(box: bytes, nonce: bytes, key: bytes) -> bytes:
-    """The message in `box` (tag, then ciphertext). Raises `InvalidSignature` when the key is not the one it
-    was made with.
+    """The message in `box` (tag, then ciphertext). Raises `NotSealed` when the key is not the one it was
+    made with.
     """
     if len(box) < TAG_BYTES:
-        raise InvalidSignature
+        raise NotSealed
     tag, ciphertext = box[:TAG_BYTES], box[TAG_BYTES:]
     blocks = -(-(32 + len(ciphertext)) // 64)
     subkey = _hsalsa20(key, nonce[:16])
     stream = b"".join(_salsa20_block(subkey, nonce[16:], counter) for counter in range(blocks))
-    Poly1305.verify_tag(stream[:32], ciphertext, tag)
+    try:
+        Poly1305.verify_tag(stream[:32], ciphertext, tag)
+    except InvalidSignature as error:
+        raise NotSealed from error
     return bytes(a ^ b for a, b in zip(ciphertext, stream[32:], strict=False))
 
 

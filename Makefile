@@ -101,11 +101,12 @@ docs: $(VENV)/.installed-docs
 
 bench: $(VENV)/.installed-dev
 	@$(SETUP) npm tests/e2e
+	@$(SETUP) npm benchmarks/assistants
 	$(BIN)/python -m benchmarks
 
 clean:
 	rm -rf $(VENV) site src/parabola/dashboard ui/node_modules .test-all .cli-versions examples/*/node_modules examples/*/web/dist examples/*/.parabola tests/e2e/node_modules \
-		tests/e2e/npm_components/node_modules tools/javascript/node_modules
+		tests/e2e/npm_components/node_modules tools/javascript/node_modules benchmarks/assistants/node_modules
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 	@echo "  · installing Parabola into $(VENV)"

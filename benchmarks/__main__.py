@@ -20,6 +20,7 @@ from benchmarks.component_pushes import component_pushes
 from benchmarks.dashboard_open import dashboard_open
 from benchmarks.file_transfers import transfers
 from benchmarks.floors import EchoServer, sqlite_durable_commits
+from benchmarks.large_app import large_app
 from benchmarks.live_searches import acknowledged_inserts, live_searches
 from benchmarks.live_updates import live_updates
 from benchmarks.memory_and_start import memory_and_start
@@ -64,6 +65,7 @@ async def measure(seconds: float, largest: int, file_size: int) -> Report:
         await backups(report, Path(folder), seconds)
         await component_pushes(report, Path(folder))
         await memory_and_start(report, Path(folder), seconds, largest)
+        await large_app(report, Path(folder))
         for count in (1_000, 100_000, 1_000_000):
             if count <= largest:
                 await rows.reads(report, Path(folder), count)

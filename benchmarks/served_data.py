@@ -30,8 +30,9 @@ def compiled_like_an_installed_one(folder: Path) -> dict[str, str]:
 class ServedData:
     """A data directory in `folder` and the server that is started on it, and ended, any number of times."""
 
-    def __init__(self, folder: Path, language: str, compiled: Path) -> None:
+    def __init__(self, folder: Path, language: str, compiled: Path, *, packages: Path = NODE_MODULES) -> None:
         self._project = folder / "project"
+        self._packages = packages
         self.data = folder / "data"
         self.language = language
         self._environment = compiled_like_an_installed_one(compiled)
@@ -72,16 +73,24 @@ class ServedData:
             await asyncio.to_thread(self._server.wait, 60)
             self._server = None
 
-    def deploy(self, change: int = 0) -> None:
-        """Push the functions; those of each `change` differ from the others."""
-        if not self._project.exists():
-            ignored = shutil.ignore_patterns("_generated", "__pycache__", "node_modules")
-            shutil.copytree(APPLICATIONS / self.language.lower(), self._project, ignore=ignored)
-            (self._project / "node_modules").symlink_to(NODE_MODULES)
-        module = next((self._project / "convex").glob("notes.*"))
+    def write_project(self, project: Path) -> None:
+        """Make the project that is deployed."""
+        ignored = shutil.ignore_patterns("_generated", "__pycache__", "node_modules")
+        shutil.copytree(APPLICATIONS / self.language.lower(), project, ignore=ignored)
+
+    def change_project(self, project: Path, change: int) -> None:
+        """Let the project differ from that of every other change."""
+        module = next((project / "convex").glob("notes.*"))
         lines = [line for line in module.read_text().splitlines() if "change " not in line]
         comment = "#" if self.language == "Python" else "//"
         module.write_text("\n".join([*lines, f"{comment} change {change}", ""]))
+
+    def deploy(self, change: int = 0) -> None:
+        """Push the functions; those of each `change` differ from the others."""
+        if not self._project.exists():
+            self.write_project(self._project)
+            (self._project / "node_modules").symlink_to(self._packages)
+        self.change_project(self._project, change)
         parabola = [sys.executable, "-m", "parabola"]
         key_command = [*parabola, "admin-key", *self._identity]
         key = subprocess.run(key_command, capture_output=True, text=True, check=True).stdout.strip()
@@ -89,7 +98,7 @@ class ServedData:
         if self.language == "Python":
             command = [*parabola, "deploy", "--url", self.url, "--admin-key", key, "--yes"]
         else:
-            official = str(NODE_MODULES / "convex" / "bin" / "main.js")
+            official = str(self._packages / "convex" / "bin" / "main.js")
             command = [node_executable(), official, "deploy", "--typecheck", "disable"]
             names = {"CONVEX_SELF_HOSTED_URL": self.url, "CONVEX_SELF_HOSTED_ADMIN_KEY": key}
             environment = {**environment, "CI": "1", **names}

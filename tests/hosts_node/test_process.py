@@ -159,6 +159,21 @@ def test_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Path(argv[-3]) == FOLDER.parent.parent / "src" / "parabola" / "hosts" / "node" / "main.mjs"
 
 
+@pytest.mark.parametrize(("compile_later", "mebibytes"), [(False, 72), (True, 24)])
+def test_young_objects_take_the_same_room_in_every_node_js(compile_later: bool, mebibytes: int) -> None:
+    # Twice its size, and as much again while V8 copies what is alive.
+    argv = node.host_argv("isolate", compile_later=compile_later)
+    flags = argv[1 : argv.index(str(node.ENTRY))]
+    filled = """
+        let kept = [];
+        for (let i = 0; i < 2e6; i++) kept.push({ i });
+        const { space_size } = v8.getHeapSpaceStatistics().find((space) => space.space_name === "new_space");
+        space_size / 2 ** 20
+    """
+    size = subprocess.run([argv[0], *flags, "-p", filled], capture_output=True, text=True, check=True)
+    assert 0 < float(size.stdout) <= mebibytes
+
+
 def test_numbers_and_dates_are_written_the_same_on_every_server() -> None:
     command = isolate_command("deterministic")
     env = {"LANG": "de_DE.UTF-8", "LC_ALL": "de_DE.UTF-8", **command.env}

@@ -28,7 +28,7 @@ class LiveQuery:
     is worth running the query before it is told.
     """
 
-    __slots__ = ("_cache", "_call", "_closed", "_current", "_on_invalid", "asks_again", "journal")
+    __slots__ = ("_cache", "_call", "_closed", "_current", "asks_again", "journal", "on_invalid")
 
     def __init__(
         self,
@@ -42,11 +42,12 @@ class LiveQuery:
         self.asks_again = asks_again
         self._cache = cache
         self._call = call
-        self._on_invalid = on_invalid
         self._current: CachedResult | None = None
         self._closed = False
         self.journal = journal
         """The journal of the last run: what a client sends back after a reconnect."""
+        self.on_invalid = on_invalid
+        """What hears that what this holds does not hold any more."""
 
     @property
     def identity(self) -> Identity:
@@ -84,7 +85,13 @@ class LiveQuery:
             except CallRefused as refusal:
                 told(_refusal(refusal, ts))
                 return
-        self._cache.tell_at(family, self._call.identity, ts, partial(self._told, told))
+        cache, identity = self._cache, self._call.identity
+        found = cache.known_at(family, identity, ts)
+        if found is None:
+            cache.follow(family, identity, ts, partial(self._told, told))
+        elif not self._closed:
+            self._take(found)
+            told(found.result)
 
     def _told(
         self, told: Callable[[FunctionResult | BaseException], None], found: CachedResult | BaseException
@@ -108,13 +115,8 @@ class LiveQuery:
     def close(self) -> None:
         """Let go: nothing is called any more."""
         self._closed = True
-        self._on_invalid = None
+        self.on_invalid = None
         self._take(None)
-
-    def invalidated(self) -> None:
-        """What this holds does not hold any more."""
-        if self._on_invalid is not None:
-            self._on_invalid()
 
     def _take(self, cached: CachedResult | None) -> None:
         before, self._current = self._current, cached
@@ -129,8 +131,8 @@ class LiveQuery:
             self._cache.handed_over(result, self._call)
         if result.error is None:
             self.journal = result.journal
-        if not self._cache.hold(cached, self):
-            self.invalidated()
+        if not self._cache.hold(cached, self) and self.on_invalid is not None:
+            self.on_invalid()
 
 
 def _refusal(refusal: CallRefused, ts: int) -> FunctionResult:

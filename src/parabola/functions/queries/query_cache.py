@@ -332,7 +332,7 @@ class QueryCache:
     def known_at(self, family: QueryFamily, identity: Identity, ts: int) -> CachedResult | None:
         """What `result_at` would answer if nothing has to be run for it."""
         cached = family.find(identity, ts)
-        if cached is None or not cached.is_fresh():
+        if cached is None or (cached.result.used_clock and not cached.is_fresh()):
             return None
         family.hits.number += 1
         if cached in self._unheld:
@@ -358,10 +358,16 @@ class QueryCache:
 
         A thousand who ask for one query cost one run, and a function call each.
         """
-        cached = family.find(identity, ts)
-        if cached is not None and (cached := self.known_at(family, identity, ts)) is not None:
+        cached = self.known_at(family, identity, ts)
+        if cached is not None:
             told(cached)
-            return
+        else:
+            self.follow(family, identity, ts, told, or_earlier)
+
+    def follow(
+        self, family: QueryFamily, identity: Identity, ts: int, told: Told, or_earlier: bool = True
+    ) -> None:
+        """The same where it is not known (`known_at`)."""
         run = family.runs.get((identity.cache_key if family.uses_identity else SHARED, ts))
         if run is None:
             run = family.find_run(identity, ts, or_earlier=or_earlier) or self._start(family, identity, ts)
@@ -593,7 +599,9 @@ class QueryCache:
             self.on_ended(cached, ts)
         holders, cached.holders = cached.holders, set()
         for holder in holders:
-            holder.invalidated()
+            on_invalid = holder.on_invalid
+            if on_invalid is not None:
+                on_invalid()
         run, cached.ahead = cached.ahead, None
         if not holders:
             self._drop(cached)

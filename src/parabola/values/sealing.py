@@ -1,6 +1,6 @@
 """Sealing: short texts that nobody without the key can read, make or change (AES-128-GCM-SIV, RFC 8452).
 
-The library for it is loaded with the first text: who seals nothing does without its five megabytes.
+The library for it is loaded with the first text: who seals nothing does without its eight megabytes.
 """
 
 from __future__ import annotations

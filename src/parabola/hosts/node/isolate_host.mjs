@@ -7,10 +7,11 @@ import { holdTo } from "./limits.mjs";
 import { realmOfPromise } from "./realm.mjs";
 import { MAX_PREPARED_TEXT, RealmPool } from "./realm_pool.mjs";
 import { TransactionalExecution } from "./executions/transactional_execution.mjs";
+import { unoptimized } from "./unoptimized.mjs";
 /** @import { Channel } from "./channel.mjs" */
 /** @import { FunctionRun } from "./executions/function_run.mjs" */
 /** @import { StepQueue } from "./executions/steps.mjs" */
-/** @import { Analyze, FromEngine, Load, MeetComponent, Run, UserValue } from "./types/protocol" */
+/** @import { Analyze, FromEngine, GivenModule, Load, MeetComponent, Run, UserValue } from "./types/protocol" */
 
 const EXECUTIONS = {
   query: TransactionalExecution,
@@ -22,6 +23,9 @@ const EXECUTIONS = {
 /** Realms kept ready where many calls run. */
 const SPARE_REALMS = 4;
 
+/** Characters of modules: more are read sooner when the reading is optimized. */
+const LITTLE_TEXT = 256 * 1024;
+
 export class IsolateHost {
   /** @type {Map<number, FunctionRun>} */
   #running = new Map();
@@ -30,6 +34,7 @@ export class IsolateHost {
   #definitions = new Map();
   /** The components that have been told of, by their ids. @type {Map<string, Deployment>} */
   #components = new Map();
+  #hasCompiled = false;
 
   /** @param {{channel: Channel, steps: StepQueue, compilesLater: boolean}} parts */
   constructor({ channel, steps, compilesLater }) {
@@ -80,12 +85,23 @@ export class IsolateHost {
   #load(message) {
     holdTo(message.limits);
     this.#deployment = new Deployment(message);
-    if (!this.compilesLater) while (this.#deployment.modules.compileNext());
+    if (!this.compilesLater) this.#compileAll(message.modules);
     this.#definitions.clear();
     this.#components.clear();
     this.realms.forget((deployment) => this.#isLoaded(deployment));
     this.channel.send({ type: "loaded", deployment: message.deployment });
     this.#useIdleTime();
+  }
+
+  /** @param {GivenModule[]} modules  the deployment's */
+  #compileAll(modules) {
+    const compile = () => {
+      while (this.#deployment.modules.compileNext());
+    };
+    const isLittle = modules.reduce((length, { source }) => length + source.length, 0) <= LITTLE_TEXT;
+    if (isLittle && !this.#hasCompiled) unoptimized(compile);
+    else compile();
+    this.#hasCompiled = true;
   }
 
   /** A component of which functions will be run; the code of its definition comes with the first one. @param {MeetComponent} message */

@@ -1,7 +1,7 @@
 """Admin keys: made from the instance's name and secret, and read with these (`deploy-api.md` 3). Which of
 them were revoked is another matter (`known_admin_keys`).
 
-A key is `<instance name>|<hex>`. The hex holds a version byte, a nonce and the encrypted claims; whoever
+A key is `<instance name>|<hex>`. The hex holds a version byte, a nonce and the claims, encrypted; whoever
 knows the instance's secret can make one. Keys made by the official generator for the same name and secret are
 accepted, in its present format (AES-128-GCM-SIV under a derived key) and in the older one (secretbox under
 the secret itself). What a server makes for commands beside it is signed and not encrypted: for that a server

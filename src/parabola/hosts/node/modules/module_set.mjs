@@ -12,7 +12,6 @@ import { LinkError, ModuleLinks } from "./module_links.mjs";
 import { readModuleSyntax, UnsupportedSyntax } from "./module_syntax.mjs";
 import { instantiateNatively } from "./native_modules.mjs";
 import { SourceMap } from "./source_maps.mjs";
-import { unoptimized } from "./unoptimized.mjs";
 /** @import { ModuleInstance, ModuleInstances } from "../types/host" */
 /** @import { CapturedVariables } from "./captured_variables.mjs" */
 /** @import { ColumnShifts } from "./column_shifts.mjs" */
@@ -100,7 +99,7 @@ class Module {
     this.cachedData = /** @type {any} */ (compiled).createCachedData();
     this.#specifiers = compiled.dependencySpecifiers;
     try {
-      const syntax = unoptimized(this.source, () => readModuleSyntax(this.source));
+      const syntax = readModuleSyntax(this.source);
       const expected = [...new Set(compiled.dependencySpecifiers)].sort();
       const found = [...new Set(syntax.requests)].sort();
       return JSON.stringify(expected) === JSON.stringify(found) ? syntax : null;
@@ -131,8 +130,7 @@ class Module {
     const isShifted = options.isLive && syntax.calls.length > 0;
     const end = options.captured === null ? (isShifted ? "#live" : "") : isShifted ? "#kept-live" : "#kept";
     try {
-      const purpose = { ...options, url: this.url + end };
-      const factory = unoptimized(this.source, () => compileFactory(this.source, syntax, purpose));
+      const factory = compileFactory(this.source, syntax, { ...options, url: this.url + end });
       if (end !== "" && !this.rewritten.has(end)) this.rewritten.set(end, new ShiftedModule(this, end, factory.shifts));
       return factory;
     } catch (error) {

@@ -12,6 +12,7 @@ import { LinkError, ModuleLinks } from "./module_links.mjs";
 import { readModuleSyntax, UnsupportedSyntax } from "./module_syntax.mjs";
 import { instantiateNatively } from "./native_modules.mjs";
 import { SourceMap } from "./source_maps.mjs";
+import { reading } from "../unoptimized.mjs";
 /** @import { ModuleInstance, ModuleInstances } from "../types/host" */
 /** @import { CapturedVariables } from "./captured_variables.mjs" */
 /** @import { ColumnShifts } from "./column_shifts.mjs" */
@@ -99,7 +100,7 @@ class Module {
     this.cachedData = /** @type {any} */ (compiled).createCachedData();
     this.#specifiers = compiled.dependencySpecifiers;
     try {
-      const syntax = readModuleSyntax(this.source);
+      const syntax = reading(() => readModuleSyntax(this.source));
       const expected = [...new Set(compiled.dependencySpecifiers)].sort();
       const found = [...new Set(syntax.requests)].sort();
       return JSON.stringify(expected) === JSON.stringify(found) ? syntax : null;
@@ -130,7 +131,7 @@ class Module {
     const isShifted = options.isLive && syntax.calls.length > 0;
     const end = options.captured === null ? (isShifted ? "#live" : "") : isShifted ? "#kept-live" : "#kept";
     try {
-      const factory = compileFactory(this.source, syntax, { ...options, url: this.url + end });
+      const factory = reading(() => compileFactory(this.source, syntax, { ...options, url: this.url + end }));
       if (end !== "" && !this.rewritten.has(end)) this.rewritten.set(end, new ShiftedModule(this, end, factory.shifts));
       return factory;
     } catch (error) {

@@ -5,37 +5,35 @@ from __future__ import annotations
 import asyncio
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 from benchmarks.http_client import http_client
-from benchmarks.process_memory import MIB, proportional_bytes
-from benchmarks.report import Report, Row
+from benchmarks.memory_and_start import BareServer, memory_row, settled
+from benchmarks.process_memory import proportional_bytes
+from benchmarks.report import Report
 from benchmarks.served_data import ServedData
 from parabola.hosts.node import node_executable
 
 APPLICATION = Path(__file__).with_name("assistants")
-MODULES = 100
-SETTLE_SECONDS = 10.0
-_BARE = "import('ai').then(() => { console.log('.'); setInterval(() => {}, 1000) })"
+NAMES = tuple(f"assistant{number:02}" for number in range(100))
+_IMPORT = "import('ai').then(() => { console.log('.'); setInterval(() => {}, 1000) })"
 
 
 class LargeApp(ServedData):
     """The one module of the project in many copies, each with a name of its own."""
 
-    def write_project(self, project: Path) -> None:
-        convex = project / "convex"
+    def write_project(self) -> None:
+        convex = self.project / "convex"
         convex.mkdir(parents=True)
-        shutil.copy(APPLICATION / "package.json", project)
+        shutil.copy(APPLICATION / "package.json", self.project)
         shutil.copy(APPLICATION / "convex" / "schema.ts", convex)
         text = (APPLICATION / "convex" / "assistant.ts").read_text()
         for name in NAMES:
             (convex / f"{name}.ts").write_text(text.replace('NAME = "assistant"', f'NAME = "{name}"'))
 
-    def change_project(self, project: Path, change: int) -> None:
+    def change_project(self, change: int) -> None:
         pass
-
-
-NAMES = tuple(f"assistant{number:02}" for number in range(MODULES))
 
 
 async def large_app(report: Report, folder: Path) -> None:
@@ -48,36 +46,33 @@ async def large_app(report: Report, folder: Path) -> None:
     await served.start(query=None)
     await asyncio.to_thread(served.deploy)
     await served.stop()
-
-    def add(name: str) -> None:
-        memory = proportional_bytes(served.pid) / MIB
-        report.add(Row(name, memory, "MiB", floor / MIB, "one Node.js with it", higher_is_better=False))
-
     await served.start(query=None)
     try:
         async with http_client(served.url) as client:
-            await asyncio.sleep(SETTLE_SECONDS)
-            add(f"memory with {MODULES} modules that import the AI SDK, idle")
+            name = f"memory with {len(NAMES)} modules that import the AI SDK, idle"
+            report.add(memory_row(name, await settled(served), floor))
             for name in NAMES:
                 await client.call("mutation", f"{name}:remember", {"text": "a note"})
                 await client.call("query", f"{name}:newest", {})
-            await asyncio.sleep(SETTLE_SECONDS)
-            add("  each has been called")
+            report.add(memory_row("  each has been called", await settled(served), floor))
             for name in NAMES:
                 await client.call("action", f"{name}:ask", {"prompt": "Is it so?"})
-            add("  and its actions, right after them")
-            await asyncio.sleep(SETTLE_SECONDS)
-            add("  and some seconds later")
+            report.add(
+                memory_row("  and its actions, right after them", proportional_bytes(served.pid), floor)
+            )
+            report.add(memory_row("  and some seconds later", await settled(served), floor))
     finally:
         await served.stop()
 
 
-def _one_import() -> int:
-    command = [node_executable(), "-e", _BARE]
+def _one_import() -> BareServer:
+    command = [node_executable(), "-e", _IMPORT]
+    started = time.perf_counter()
     with subprocess.Popen(command, cwd=APPLICATION, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
         try:
-            return proportional_bytes(process.pid)
+            taken = time.perf_counter() - started
+            return BareServer(taken, proportional_bytes(process.pid), "one Node.js with it")
         finally:
             process.terminate()

@@ -84,8 +84,8 @@ async def memory_and_start(report: Report, folder: Path, seconds: float, largest
         floor = floors[language]
         report.add(_start_row(f"{language} start to the first answer", await _starts(served), floor))
         await served.start()
-        idle = await _settled(served)
-        report.add(_memory_row(f"{language} memory when idle, with all hosts", idle, floor))
+        idle = await settled(served)
+        report.add(memory_row(f"{language} memory when idle, with all hosts", idle, floor))
         await _burst(report, served, floor, idle, max(seconds, 3.0))
         await _pushes(report, served, floor, idle)
         await served.stop()
@@ -109,7 +109,7 @@ async def memory_and_start(report: Report, folder: Path, seconds: float, largest
                 await served.stop()
             report.add(_start_row("  the same after kill -9", percentile(times, 0.5), floors[language]))
             await served.start()
-            report.add(_memory_row("  memory when idle", await _settled(served), floors[language]))
+            report.add(memory_row("  memory when idle", await settled(served), floors[language]))
             await served.stop()
             shutil.rmtree(served.data)
 
@@ -118,7 +118,8 @@ def _start_row(name: str, seconds: float, floor: BareServer) -> Row:
     return Row(name, seconds * 1000, "ms", floor.seconds * 1000, floor.name, higher_is_better=False)
 
 
-def _memory_row(name: str, memory: int, floor: BareServer) -> Row:
+def memory_row(name: str, memory: int, floor: BareServer) -> Row:
+    """Bytes beside those of a server that does nothing."""
     return Row(name, memory / MIB, "MiB", floor.memory / MIB, floor.name, higher_is_better=False)
 
 
@@ -131,7 +132,8 @@ async def _starts(served: ServedData) -> float:
     return percentile(times[1:], 0.5)
 
 
-async def _settled(served: ServedData) -> int:
+async def settled(served: ServedData) -> int:
+    """What it holds, with all that it has started, when it has had nothing to do for a while."""
     await asyncio.sleep(SETTLE_SECONDS)
     return proportional_bytes(served.pid)
 
@@ -172,12 +174,12 @@ async def _burst(report: Report, served: ServedData, floor: BareServer, idle: in
 
         await run_clients(CLIENTS, seconds, once)
     ended = time.perf_counter()
-    report.add(_memory_row("  memory in a burst of large results", peak, floor))
+    report.add(memory_row("  memory in a burst of large results", peak, floor))
     now = proportional_bytes(served.pid)
     while now > 1.2 * idle and time.perf_counter() - ended < BACK_SECONDS:
         await asyncio.sleep(2.0)
         now = proportional_bytes(served.pid)
-    report.add(_memory_row(f"  memory {time.perf_counter() - ended:.0f} s after it", now, floor))
+    report.add(memory_row(f"  memory {time.perf_counter() - ended:.0f} s after it", now, floor))
 
 
 async def _pushes(report: Report, served: ServedData, floor: BareServer, idle: int) -> None:
@@ -189,7 +191,7 @@ async def _pushes(report: Report, served: ServedData, floor: BareServer, idle: i
         await asyncio.sleep(2.0)
         now = proportional_bytes(served.pid)
     name = f"  memory {time.perf_counter() - pushed:.0f} s after {PUSHES} pushes"
-    report.add(_memory_row(name, now, floor))
+    report.add(memory_row(name, now, floor))
 
 
 async def _fill(directory: Path, count: int) -> None:

@@ -31,7 +31,7 @@ class ServedData:
     """A data directory in `folder` and the server that is started on it, and ended, any number of times."""
 
     def __init__(self, folder: Path, language: str, compiled: Path, *, packages: Path = NODE_MODULES) -> None:
-        self._project = folder / "project"
+        self.project = folder / "project"
         self._packages = packages
         self.data = folder / "data"
         self.language = language
@@ -73,24 +73,24 @@ class ServedData:
             await asyncio.to_thread(self._server.wait, 60)
             self._server = None
 
-    def write_project(self, project: Path) -> None:
+    def write_project(self) -> None:
         """Make the project that is deployed."""
         ignored = shutil.ignore_patterns("_generated", "__pycache__", "node_modules")
-        shutil.copytree(APPLICATIONS / self.language.lower(), project, ignore=ignored)
+        shutil.copytree(APPLICATIONS / self.language.lower(), self.project, ignore=ignored)
 
-    def change_project(self, project: Path, change: int) -> None:
+    def change_project(self, change: int) -> None:
         """Let the project differ from that of every other change."""
-        module = next((project / "convex").glob("notes.*"))
+        module = next((self.project / "convex").glob("notes.*"))
         lines = [line for line in module.read_text().splitlines() if "change " not in line]
         comment = "#" if self.language == "Python" else "//"
         module.write_text("\n".join([*lines, f"{comment} change {change}", ""]))
 
     def deploy(self, change: int = 0) -> None:
         """Push the functions; those of each `change` differ from the others."""
-        if not self._project.exists():
-            self.write_project(self._project)
-            (self._project / "node_modules").symlink_to(self._packages)
-        self.change_project(self._project, change)
+        if not self.project.exists():
+            self.write_project()
+            (self.project / "node_modules").symlink_to(self._packages)
+        self.change_project(change)
         parabola = [sys.executable, "-m", "parabola"]
         key_command = [*parabola, "admin-key", *self._identity]
         key = subprocess.run(key_command, capture_output=True, text=True, check=True).stdout.strip()
@@ -104,7 +104,7 @@ class ServedData:
             environment = {**environment, "CI": "1", **names}
         subprocess.run(
             command,
-            cwd=self._project,
+            cwd=self.project,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

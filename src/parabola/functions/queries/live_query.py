@@ -46,8 +46,8 @@ class LiveQuery:
         self._closed = False
         self.journal = journal
         """The journal of the last run: what a client sends back after a reconnect."""
-        self.on_invalid = on_invalid
-        """What hears that what this holds does not hold any more."""
+        self.on_invalid = on_invalid or _unheard
+        """Called when what this holds does not hold any more."""
 
     @property
     def identity(self) -> Identity:
@@ -89,9 +89,8 @@ class LiveQuery:
         found = cache.known_at(family, identity, ts)
         if found is None:
             cache.follow(family, identity, ts, partial(self._told, told))
-        elif not self._closed:
-            self._take(found)
-            told(found.result)
+        else:
+            self._told(told, found)
 
     def _told(
         self, told: Callable[[FunctionResult | BaseException], None], found: CachedResult | BaseException
@@ -115,7 +114,7 @@ class LiveQuery:
     def close(self) -> None:
         """Let go: nothing is called any more."""
         self._closed = True
-        self.on_invalid = None
+        self.on_invalid = _unheard
         self._take(None)
 
     def _take(self, cached: CachedResult | None) -> None:
@@ -131,8 +130,12 @@ class LiveQuery:
             self._cache.handed_over(result, self._call)
         if result.error is None:
             self.journal = result.journal
-        if not self._cache.hold(cached, self) and self.on_invalid is not None:
+        if not self._cache.hold(cached, self):
             self.on_invalid()
+
+
+def _unheard() -> None:
+    """Nobody wants to hear of it, or any more."""
 
 
 def _refusal(refusal: CallRefused, ts: int) -> FunctionResult:

@@ -103,9 +103,9 @@ class CachedResult:
         """True when this caller would get the same."""
         return self.slot in (SHARED, identity.cache_key)
 
-    def is_fresh(self) -> bool:
-        """True unless it saw a clock that is too old by now."""
-        return not self.result.used_clock or time.monotonic() - self.result.executed_at < CLOCK_SECONDS
+    def has_old_clock(self) -> bool:
+        """Of one that saw a clock: whether that is too old by now."""
+        return time.monotonic() - self.result.executed_at >= CLOCK_SECONDS
 
 
 Told = Callable[[CachedResult | BaseException], None]
@@ -332,7 +332,7 @@ class QueryCache:
     def known_at(self, family: QueryFamily, identity: Identity, ts: int) -> CachedResult | None:
         """What `result_at` would answer if nothing has to be run for it."""
         cached = family.find(identity, ts)
-        if cached is None or (cached.result.used_clock and not cached.is_fresh()):
+        if cached is None or (cached.result.used_clock and cached.has_old_clock()):
             return None
         family.hits.number += 1
         if cached in self._unheld:
@@ -599,9 +599,7 @@ class QueryCache:
             self.on_ended(cached, ts)
         holders, cached.holders = cached.holders, set()
         for holder in holders:
-            on_invalid = holder.on_invalid
-            if on_invalid is not None:
-                on_invalid()
+            holder.on_invalid()
         run, cached.ahead = cached.ahead, None
         if not holders:
             self._drop(cached)

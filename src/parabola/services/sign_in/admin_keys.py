@@ -63,11 +63,7 @@ def make_admin_key(
     """
     if len(name.encode()) > _LONGEST_NAME:
         raise BadRequest(f"The name of a key may have {_LONGEST_NAME} bytes, not {len(name.encode())}.")
-    claims = (
-        b"\x10"
-        + _varint(int(time.time() if issued_at is None else issued_at))
-        + (b"\x22\x00" if system else b"\x18\x00")
-    )
+    claims = _claims(issued_at, system=system)
     claims += b"\x28\x01" if read_only else b""
     claims += _NAME_TAG + bytes([len(name.encode())]) + name.encode() if name else b""
     nonce = os.urandom(NONCE_BYTES)
@@ -77,7 +73,7 @@ def make_admin_key(
 
 def make_signed_key(instance_name: str, instance_secret: str) -> str:
     """A new key that may do everything, whose claims can be read by whoever has it."""
-    text = _SIGNED + os.urandom(NONCE_BYTES) + b"\x10" + _varint(int(time.time())) + b"\x18\x00"
+    text = _SIGNED + os.urandom(NONCE_BYTES) + _claims()
     return f"{instance_name}|{(text + _signature(text, bytes.fromhex(instance_secret))).hex()}"
 
 
@@ -117,6 +113,12 @@ def check_admin_key(key: str, instance_name: str, instance_secret: str) -> Admin
 def derive_key(secret: bytes, purpose: str) -> bytes:
     """A 16-byte key for one purpose: KBKDF in counter mode over HMAC-SHA256, one block."""
     return hmac.digest(secret, (1).to_bytes(4, "big") + purpose.encode(), "sha256")[:16]
+
+
+def _claims(issued_at: float | None = None, *, system: bool = False) -> bytes:
+    """What every key says: when it was made, by the machine's clock if that is not given, and whose it is."""
+    made = _varint(int(time.time() if issued_at is None else issued_at))
+    return b"\x10" + made + (b"\x22\x00" if system else b"\x18\x00")
 
 
 def _signature(text: bytes, secret: bytes) -> bytes:

@@ -18,6 +18,7 @@ from parabola.functions.calls.calling import Call, RequestContext, component_at,
 from parabola.functions.calls.refusals import CallRefused
 from parabola.functions.calls.running_calls import RunningCalls
 from parabola.functions.calls.session_requests import SessionRequest
+from parabola.functions.calls.successor import Successor
 from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.deployed.identity import SYSTEM_IDENTITY, Identity
 from parabola.functions.http.http_actions import (
@@ -412,14 +413,15 @@ class Backend:
         *,
         session: SessionRequest | None = None,
         on_committing: Callable[[int], None] | None = None,
-        after: int = 0,
+        successor: Successor | None = None,
     ) -> Coroutine[Any, Any, FunctionResult]:
         """Run a mutation; returns once it is durable. The same `session` takes effect once.
 
-        `on_committing` hears the commit timestamp before anyone can see the commit. Another one may run
-        `after` that timestamp, which sees the commit before it is durable, and is lost with it.
+        `on_committing` hears the commit timestamp before anyone can see the commit. A `successor` is run as
+        if it began after those that it succeeds, whose commits it sees before they are durable, and it is
+        lost with them.
         """
-        return self.runner.mutation(call, session=session, on_committing=on_committing, after=after)
+        return self.runner.mutation(call, session=session, on_committing=on_committing, successor=successor)
 
     async def action(self, call: Call) -> FunctionResult:
         """Run an action, once."""

@@ -303,12 +303,11 @@ class Engine:
         session: SessionRequest | None = None,
         on_committing: OnCommitting | None = None,
         companion: Companion | None = None,
-        after: int = 0,
         **options: Any,
     ) -> FunctionResult:
         call = called(path, args, identity, **options)
         return await self.runner.mutation(
-            call, session=session, on_committing=on_committing, companion=companion, after=after
+            call, session=session, on_committing=on_committing, companion=companion
         )
 
     async def action(

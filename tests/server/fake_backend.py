@@ -19,6 +19,7 @@ from typing import Any
 from parabola.functions.calls.calling import Call
 from parabola.functions.calls.running_calls import RunningCalls
 from parabola.functions.calls.session_requests import SessionRequest
+from parabola.functions.calls.successor import Successor
 from parabola.functions.deployed.deployment import Deployment
 from parabola.functions.deployed.identity import NO_IDENTITY, Identity
 from parabola.functions.outcomes.failures import MISSING, FunctionFailure
@@ -202,10 +203,12 @@ class FakeBackend:
         *,
         session: SessionRequest | None = None,
         on_committing: Callable[[int], None] | None = None,
-        after: int = 0,
+        successor: Successor | None = None,
     ) -> FunctionResult:
-        async with self._commit_lock:
-            assert after <= self.durable_ts
+        if successor is not None:
+            await successor.turn()
+            async with self._commit_lock:
+                assert successor.after <= self.durable_ts
         if session is None:
             return await self._mutate(call, on_committing)
         while session in self._running:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from parabola.functions.calls.successor import Successor
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.server.http.client_version import ClientVersion
@@ -65,8 +66,8 @@ class Driver:
         self.evaluations: list[Evaluate] = []
         self.mutations: list[ClientRequest] = []
         """Begun and not ended."""
-        self.after: dict[int, int] = {}
-        """The timestamp of what a mutation comes after, by request id."""
+        self.successors: dict[int, Successor] = {}
+        """By request id."""
         self.actions: list[ClientRequest] = []
         self.tokens: list[VerifyToken] = []
         self.retries: list[float] = []
@@ -116,7 +117,7 @@ class Driver:
                     self.evaluations.append(effect)
                 case RunMutation():
                     self.mutations.append(effect.request)
-                    self.after[effect.request.request_id] = effect.after
+                    self.successors[effect.request.request_id] = effect.successor
                 case RunAction():
                     self.actions.append(effect.request)
                 case VerifyToken():
@@ -164,6 +165,11 @@ class Driver:
         self.tokens.pop(0)
         self.session.token_rejected(error)
         self.turn()
+
+    @property
+    def after(self) -> dict[int, int]:
+        """The timestamps that those come after whose turn has come, by request id."""
+        return {id: successor.after for id, successor in self.successors.items() if successor.is_next}
 
     def validate_mutation(self, ts: int, at: int = -1) -> None:
         """A running mutation, by default the last one, has its place in the order."""

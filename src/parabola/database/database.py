@@ -533,7 +533,9 @@ class Database:
         attempt: Callable[[Turn], Awaitable[T]],
         function: str | None = None,
         arguments: Callable[[], Mapping[str, Any]] | None = None,
+        *,
         may_be_chained: Callable[[], bool] | None = None,
+        before_competing: Callable[[], Awaitable[None]] | None = None,
     ) -> T:
         """What `attempt` returns once it has lost no conflict.
 
@@ -541,9 +543,11 @@ class Database:
         with its turn, which it should end as soon as its commit is validated. Calls of a `function` that keep
         losing wait for their turns from the first attempt on, by what their `arguments` tell. Where it
         `may_be_chained`, its turn may be one that others share, with its link in a chain (`commits.chain`).
+        `before_competing` is awaited before it waits for a turn at something, is chained, or is tried again.
         """
         turns = self.turns
         contender = turns.contender(function, arguments)
+        tries = 0
         while True:
             in_lane = contender.conflicts > TURNS_BEFORE_LANE
             self.lost_races.lanes += in_lane
@@ -555,6 +559,9 @@ class Database:
                 and may_be_chained()
             )
             link = Link(contender.places) if is_chained else None
+            if before_competing is not None and (tries or contender.places or link is not None):
+                await before_competing()
+            tries += 1
             if in_lane or not contender.places:
                 turn = Turn(turns, contender, in_lane=in_lane, link=link)
             else:
@@ -587,6 +594,12 @@ class Database:
         """Inside it only the current task commits: for a mutation that keeps losing against others."""
         lane = self._committer.lane.exclusive()
         return lane if self._shared is None else _both(lane, self._shared.lane())
+
+    def is_current(self, tx: Transaction) -> bool:
+        """Whether a transaction would read the same if it began now. Raises a `StorageError`, and
+        `EarlierWriteLost` if the commit is lost that it comes after.
+        """
+        return self._committer.is_current(tx)
 
     async def confirm_reads(self, tx: Transaction) -> int:
         """Returns when what a transaction has read is durable; the timestamp at which it was so.

@@ -33,6 +33,7 @@ from parabola.functions.calls.starting_line import (
     SLOW_CHAIN_PLACES,
     StartingLine,
 )
+from parabola.functions.calls.successor import Successor
 from parabola.functions.calls.surroundings import Surroundings, TableNumbers
 from parabola.functions.deployed.deployment import Deployment, FunctionSpec
 from parabola.functions.deployed.function_handles import FunctionHandles
@@ -205,16 +206,16 @@ class FunctionRunner:
         session: SessionRequest | None = None,
         on_committing: OnCommitting | None = None,
         companion: Companion | None = None,
-        after: int = 0,
+        successor: Successor | None = None,
     ) -> Coroutine[Any, Any, FunctionResult]:
         """Run a mutation until it has been committed, or has failed by itself.
 
         With `session` it takes effect once however often this is called with the same pair. `on_committing`
         hears the commit timestamp before anyone can see the commit. `companion` writes along with it; raises
-        `CompanionGone` when that has given the mutation up. It is lost with the commit it comes `after`, a
-        timestamp that `on_committing` has heard: then it raises `EarlierWriteLost`.
+        `CompanionGone` when that has given the mutation up. A `successor` is run as if it began after those
+        that it succeeds; it raises `EarlierWriteLost` where one of them is lost.
         """
-        return self._mutations.run(MutationRequest(call, session, on_committing, companion, after))
+        return self._mutations.run(MutationRequest(call, session, on_committing, companion, successor))
 
     async def action(self, call: Call, depth: int = 0) -> FunctionResult:
         """Run an action, once. `depth`: how many actions have called each other before it."""

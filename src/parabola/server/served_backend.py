@@ -8,6 +8,7 @@ from typing import Protocol
 from parabola.functions.calls.calling import Call
 from parabola.functions.calls.running_calls import RunningCalls
 from parabola.functions.calls.session_requests import SessionRequest
+from parabola.functions.calls.successor import Successor
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.values.errors import ParabolaError
@@ -96,10 +97,11 @@ class ServedBackend(Protocol):
         *,
         session: SessionRequest | None = None,
         on_committing: Callable[[int], None] | None = None,
-        after: int = 0,
+        successor: Successor | None = None,
     ) -> FunctionResult:
         """The same `session` takes effect once. `on_committing` hears the commit timestamp before it
-        becomes durable. What runs `after` such a timestamp is lost with that commit.
+        becomes durable. A `successor` is run as if it began after those that it succeeds, and lost with
+        them.
         """
         ...
 

@@ -19,7 +19,7 @@ from parabola.server.http.client_version import ClientVersion
 from parabola.server.sync.effects import POSTPONED, Close
 from parabola.server.sync.failures import InvalidFrame
 from parabola.server.sync.messages import AuthError, FatalError, encode_ts
-from parabola.server.sync.mutation_line import MAX_COMMITTING
+from parabola.server.sync.mutation_line import FIRST_RUNNING, MAX_BEGUN
 from parabola.values.errors import (
     BadRequest,
     Forbidden,
@@ -381,14 +381,14 @@ class TestMutations:
         driver.finish_mutation(FunctionResult(ts=120), 0)
         assert end_ts(driver.last) == 120
 
-    def test_the_next_one_begins_when_the_one_before_has_its_place_in_the_order(self):  # 20
+    def test_it_is_the_next_ones_turn_when_the_one_before_has_its_place_in_the_order(self):  # 20
         driver = Driver()
         for request_id in range(3):
             driver.mutate(request_id)
         assert driver.after == {0: 0}
-        driver.validate_mutation(110)
+        driver.validate_mutation(110, at=0)
         assert driver.after == {0: 0, 1: 110}
-        driver.validate_mutation(120)
+        driver.validate_mutation(120, at=1)
         assert driver.after == {0: 0, 1: 110, 2: 120}
         assert driver.types == []
 
@@ -397,8 +397,8 @@ class TestMutations:
         driver.add(0)
         for request_id in range(3):
             driver.mutate(request_id)
-        driver.validate_mutation(110)
-        driver.validate_mutation(120)
+        driver.validate_mutation(110, at=0)
+        driver.validate_mutation(120, at=1)
         driver.end_mutation(FunctionResult(error=FunctionFailure("no")), at=2)
         driver.commit(0, step=20)
         driver.end_mutation(FunctionResult(ts=120), at=1)
@@ -408,20 +408,20 @@ class TestMutations:
         assert [message["requestId"] for message in driver.objects[1:4]] == [0, 1, 2]
         assert end_ts(driver.last) == 120
 
-    def test_the_next_one_begins_when_the_one_before_has_failed(self):
+    def test_it_is_the_next_ones_turn_when_the_one_before_has_failed(self):
         driver = Driver()
         for request_id in range(3):
             driver.mutate(request_id)
-        driver.validate_mutation(110)
+        driver.validate_mutation(110, at=0)
         driver.end_mutation(FunctionResult(error=FunctionFailure("no")), at=1)
         assert driver.after == {0: 0, 1: 110, 2: 110}
         assert driver.types == []
 
-    def test_none_begins_after_one_that_cannot_be_told_of(self):
+    def test_no_turn_comes_after_one_that_cannot_be_told_of(self):
         driver = Driver()
         for request_id in range(3):
             driver.mutate(request_id)
-        driver.validate_mutation(110)
+        driver.validate_mutation(110, at=0)
         driver.end_mutation(StorageError("The disk is full."), at=1)
         assert driver.after == {0: 0, 1: 110}
         driver.commit(step=10)
@@ -434,8 +434,8 @@ class TestMutations:
         driver.add(0)
         driver.mutate(0)
         driver.mutate(1)
-        driver.validate_mutation(110)
-        driver.validate_mutation(120)
+        driver.validate_mutation(110, at=0)
+        driver.validate_mutation(120, at=1)
         driver.commit(0, step=10)
         driver.end_mutation(FunctionResult(ts=110))
         assert end_ts(driver.last) == 110
@@ -458,13 +458,13 @@ class TestMutations:
 
     def test_only_so_many_wait_for_the_disk(self):
         driver = Driver()
-        for request_id in range(MAX_COMMITTING + 1):
+        for request_id in range(MAX_BEGUN + 1):
             driver.mutate(request_id)
-        for n in range(MAX_COMMITTING):
-            driver.validate_mutation(110 + n)
-        assert len(driver.mutations) == MAX_COMMITTING
+        for n in range(MAX_BEGUN):
+            driver.validate_mutation(110 + n, at=n)
+        assert len(driver.mutations) == MAX_BEGUN
         driver.end_mutation(FunctionResult(ts=110))
-        assert driver.after[MAX_COMMITTING] == 110 + MAX_COMMITTING - 1
+        assert driver.after[MAX_BEGUN] == 110 + MAX_BEGUN - 1
 
     def test_a_transition_begun_before_the_commit_may_end_after_the_response_but_another_follows(self):  # 22
         driver = Driver(auto=False)
@@ -506,26 +506,28 @@ class TestMutations:
         driver.finish_mutation(FunctionResult(error=FunctionFailure("Uncaught ConvexError", data={"n": 1})))
         assert '"errorData":{"n":1.0}' in driver.texts[0]
 
-    def test_mutations_run_one_by_one_in_order(self):  # 20
+    def test_only_so_many_run_at_a_time(self):  # 20
         driver = Driver()
-        for request_id in range(3):
+        for request_id in range(FIRST_RUNNING + 2):
             driver.mutate(request_id)
-        for request_id in range(3):
-            assert [call.request_id for call in driver.mutations] == [request_id]
+        assert len(driver.mutations) == FIRST_RUNNING
+        driver.validate_mutation(110, at=0)
+        assert len(driver.mutations) == FIRST_RUNNING + 1
+        for _ in range(FIRST_RUNNING + 2):
             driver.finish_mutation()
         responses = [message["requestId"] for message in driver.objects if "requestId" in message]
-        assert responses == [0, 1, 2]
+        assert responses == list(range(FIRST_RUNNING + 2))
 
     def test_a_mutation_knows_how_many_waited_before_it(self):
         driver = Driver()
         lengths = []
-        for request_id in range(3):
+        for request_id in range(FIRST_RUNNING + 2):
             driver.mutate(request_id)
-        driver.act(3)
-        for _ in range(3):
+        driver.act(FIRST_RUNNING + 2)
+        for _ in range(FIRST_RUNNING + 2):
             lengths.append(driver.mutations[0].call.request.queue_length)
             driver.finish_mutation()
-        assert lengths == [0, 0, 1]  # the first one ran at once
+        assert lengths == [*[0] * FIRST_RUNNING, 0, 1]  # the first ones ran at once
         assert driver.actions[0].call.request.queue_length is None
 
     def test_a_request_id_is_answered_once(self):  # 21
@@ -555,19 +557,22 @@ class TestMutations:
         driver = Driver(auto=False)
         driver.add(0)
         driver.evaluate()
-        driver.mutate(0)
-        driver.mutate(1)
-        driver.act(2)
+        for request_id in range(FIRST_RUNNING + 1):
+            driver.mutate(request_id)
+        driver.act(100)
         driver.session.leave()
         driver.turn()
-        driver.mutate(3)
+        driver.mutate(101)
         assert driver.closed is None
         driver.finish_action(value(None))
         ts = driver.commit(0)
-        driver.finish_mutation(value("done", ts=ts))
+        for _ in range(FIRST_RUNNING):
+            assert driver.closed is None
+            driver.finish_mutation(value("done", ts=ts))
         assert driver.closed is None  # the Transition that covers the mutation is still to come
         while driver.evaluations:
             driver.evaluate()
+        assert driver.types.count("MutationResponse") == FIRST_RUNNING
         assert driver.types.index("MutationResponse") < len(driver.types) - 1
         assert end_ts(driver.last) >= ts
         assert driver.closed == Close(1001, "ServerShutdown")
@@ -582,18 +587,23 @@ class TestMutations:
 
     def test_too_many_waiting_mutations_close_the_socket_to_be_tried_later(self):
         driver = Driver()
-        for request_id in range(1001):
+        for request_id in range(FIRST_RUNNING + 1000):
             driver.mutate(request_id)
         assert driver.closed is None
-        driver.mutate(1001)
+        driver.mutate(FIRST_RUNNING + 1000)
         assert driver.closed == Close(1013, "TooManyConcurrentMutations")
 
     def test_a_users_error_is_an_answer(self):  # 33
         driver = Driver()
         driver.mutate(0)
+        driver.mutate(1)
         driver.finish_mutation(BadRequest("no such table"))
         assert "no such table" in driver.objects[0]["result"]
         assert driver.closed is None
+        assert driver.after == {0: 0, 1: 0}
+        driver.finish_mutation()
+        driver.mutate(2)
+        assert driver.after[2] == 0
 
     @pytest.mark.parametrize(
         ("error", "close"),
@@ -843,13 +853,14 @@ class TestEndings:
     def test_nothing_follows_a_close(self):
         driver = Driver(auto=False)
         driver.add(0)
-        driver.mutate(0)
-        driver.mutate(1)
+        for request_id in range(FIRST_RUNNING + 1):
+            driver.mutate(request_id)
         driver.session.fail(NotFound("gone", code="DeploymentNotFound"))
         driver.turn()
         assert driver.closed == Close(1000, "DeploymentNotFound")
         driver.evaluate()
-        driver.finish_mutation()
+        for _ in range(FIRST_RUNNING):
+            driver.finish_mutation()
         driver.add(1)
         driver.commit(0)
         assert driver.texts == driver.mutations == driver.evaluations == []

@@ -196,14 +196,19 @@ class Sockets(RuleBasedStateMachine):
         return [call for call in self.driver.mutations if call.request_id not in validated]
 
     @property
+    def next(self) -> list[ClientRequest]:
+        """The one of those whose turn it is to have a place in the order of commits."""
+        return [call for call in self.begun if self.driver.successors[call.request_id].is_next]
+
+    @property
     def durable(self) -> list[int]:
         """Places in `assigned` of what can be answered."""
         return [at for at, (_, ts) in enumerate(self.assigned) if ts <= self.world.durable_ts]
 
-    @precondition(lambda self: self.begun)
+    @precondition(lambda self: self.next)
     @rule()
     def run_mutation(self) -> None:
-        (call,) = self.begun
+        (call,) = self.next
         newest = max((ts for _, ts in self.assigned), default=0)
         after = self.driver.after[call.request_id]
         assert after == newest or max(after, newest) <= self.world.durable_ts

@@ -14,10 +14,13 @@ import aiohttp
 import pytest
 
 from database.stores import collect, fill, held_flushes, insert, make_room
-from parabola.backend import Backend
+from parabola.backend import Backend, BackendConfig
 from parabola.database.model.errors import StorageFull
+from parabola.functions.deployed.deployment import Module
+from parabola.functions.processes.host_pool import DeterministicPool
 from parabola.server.app import Server
 from parabola.server.sync.messages import decode_ts
+from parabola.services.deploys.push import Push
 from parabola.testing import open_backend
 from server.session_driver import adding
 from server.wire_client import Dial, SocketClosed, WireClient
@@ -62,11 +65,26 @@ async def fail(ctx: MutationCtx) -> None:
 """
 
 
+wherever_they_run = pytest.mark.parametrize("real", ["here", "in executors"], indirect=True)
+"""In executors the mutations of a client run at the same time."""
+
+
 @pytest.fixture
-async def real(tmp_path: Path) -> AsyncIterator[Backend]:
-    (tmp_path / "counters.py").write_text(COUNTERS)
-    async with open_backend(tmp_path) as opened:
-        yield opened._backend
+async def real(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Backend]:
+    if getattr(request, "param", "here") == "here":
+        (tmp_path / "counters.py").write_text(COUNTERS)
+        async with open_backend(tmp_path) as opened:
+            yield opened._backend
+        return
+    backend = await Backend.open(BackendConfig(tmp_path / "data"))
+    try:
+        await backend.deploy(Push("python", (Module("counters.py", "python", COUNTERS),)))
+        pool = backend.runner.active.hosts._hosts_of["python"].deterministic
+        assert isinstance(pool, DeterministicPool)
+        await pool.execute_transactions()
+        yield backend
+    finally:
+        await backend.close()
 
 
 @pytest.fixture
@@ -106,6 +124,7 @@ async def test_a_mutation_sent_again_on_another_socket_takes_effect_once(dial: D
     assert await client.add(0, "counters:total") == 1
 
 
+@wherever_they_run
 async def test_the_same_mutation_under_way_on_two_sockets_takes_effect_once(dial: Dial):  # 27
     clients = [await dial() for _ in range(4)]
     for client in clients:
@@ -117,6 +136,7 @@ async def test_the_same_mutation_under_way_on_two_sockets_takes_effect_once(dial
     assert await clients[0].add(0, "counters:total") == 1
 
 
+@wherever_they_run
 async def test_mutations_of_a_socket_see_each_other_before_the_disk_has_confirmed_them(
     real: Backend, dial: Dial
 ):  # 20, 23
@@ -138,6 +158,7 @@ async def test_mutations_of_a_socket_see_each_other_before_the_disk_has_confirme
     await other.until(1, 5.0)
 
 
+@wherever_they_run
 async def test_after_a_write_that_is_lost_a_client_is_answered_nothing_and_sends_all_again(
     real: Backend, dial: Dial
 ):
@@ -161,6 +182,7 @@ async def test_after_a_write_that_is_lost_a_client_is_answered_nothing_and_sends
     await again.until(0, 4.0)
 
 
+@wherever_they_run
 @pytest.mark.parametrize("seed", range(2))
 async def test_while_the_disk_is_full_again_and_again_what_clients_send_keeps_its_order(
     real: Backend, dial: Dial, seed: int
@@ -227,6 +249,7 @@ async def validated_total(real: Backend, total: float) -> None:
             await asyncio.sleep(0.01)
 
 
+@wherever_they_run
 @pytest.mark.parametrize("seed", range(3))
 async def test_many_clients_under_load_end_up_with_the_same_truth(url: str, seed: int):  # 13, 14, 20 to 25
     chance = random.Random(seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -23,8 +24,9 @@ ADDING = (
     '{"type":"ModifyQuerySet","baseVersion":0,"newVersion":1,'
     '"modifications":[{"type":"Add","queryId":0,"udfPath":"n:all","args":[{}]}]}'
 )
-MOST_CALLS = 42
-"""Of functions, those of the interpreter included; 40 as counted."""
+MOST_CALLS = 43.5
+"""Of functions, those of the interpreter included. Counted are 39.6 where the result is there before most of
+them ask for it, and 42.3 where it is not."""
 
 
 class Transport:
@@ -127,12 +129,15 @@ async def work_of_a_write(engine: Engine, subscribers: int, number: int) -> int:
 
     all_told = served.expect(subscribers)
     adding = asyncio.create_task(engine.mutation("n:add", {"text": f"second {number}"}))
+    gc.collect()
+    gc.disable()  # what other tests have left says something when it is collected
     sys.setprofile(count)
     try:
         await adding
         await all_told.wait()
     finally:
         sys.setprofile(None)
+        gc.enable()
     for socket in sockets:
         socket._release()
     return calls

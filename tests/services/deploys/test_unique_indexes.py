@@ -11,10 +11,12 @@ import pytest
 from client_calls import client_call
 from parabola.backend import Backend
 from parabola.cli.push_report import describe
+from parabola.functions.calls.successor import Successor
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import SYSTEM_IDENTITY
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.functions.processes.host_failures import LoadFailure
+from parabola.functions.processes.host_set import HostSet
 from parabola.server.api.pushes.push_api import push_report
 from parabola.services.deploys.schema_changes import RaceDetected
 from parabola.values.errors import BadRequest
@@ -31,6 +33,10 @@ async def add(ctx: MutationCtx, rank: float | None):
 @mutation
 async def set(ctx: MutationCtx, id: str, rank: float):
     await ctx.db.patch(id, {"rank": rank})
+
+@mutation
+async def remove(ctx: MutationCtx, id: str):
+    await ctx.db.delete(id)
 
 @mutation
 async def swap(ctx: MutationCtx, a: str, b: str):
@@ -104,6 +110,25 @@ async def test_functions_are_refused_at_their_end_and_told_the_document(backend:
     for _ in range(2):
         assert (await add(backend, None)).error is None
     assert await call(backend, "tasks:ranks") == [2.0, 1.0, None, None]
+
+
+async def test_what_a_client_has_removed_before_refuses_nothing(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though it ran before that was committed."""
+    await backend.deploy(push(*with_index(UNIQUE)))
+    one = (await add(backend, 1.0)).value
+    monkeypatch.setattr(HostSet, "executes", lambda _self, _runtime: True)
+    successor = Successor()
+    adding = asyncio.create_task(
+        backend.mutation(client_call("tasks:add", {"rank": 1.0}), successor=successor)
+    )
+    while successor._waiting is None:  # noqa: ASYNC110 - nothing tells
+        await asyncio.sleep(0.01)
+    await call(backend, "tasks:remove", id=one)
+    successor.its_turn(0, 0.0)
+    assert (await adding).error is None
+    assert successor.ran_in_vain
 
 
 async def test_a_scheduled_mutation_fails_and_an_administrator_is_refused(backend: Backend) -> None:

@@ -325,6 +325,14 @@ class Committer:
         if touched is not None:
             raise self._conflict(touched)
 
+    def is_current(self, tx: Transaction) -> bool:
+        """See `Database.is_current`."""
+        try:
+            self._validate(tx)
+        except ConflictError:
+            return False
+        return True
+
     def _snapshot_of(self, tx: Transaction) -> int:
         """When that was so what a transaction has read: at its begin, or before what was taken back since."""
         if self.fault is not None:

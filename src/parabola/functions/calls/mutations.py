@@ -14,6 +14,7 @@ from parabola.database.model.errors import TryAgain
 from parabola.functions.calls.calling import Call
 from parabola.functions.calls.execution import Outcome
 from parabola.functions.calls.session_requests import SessionRequest, store_result, stored_result
+from parabola.functions.calls.successor import Successor
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.functions.processes.host_failures import HostLost
@@ -22,9 +23,10 @@ from parabola.values.encoding import resolve_commit_ts
 from parabola.values.errors import BadRequest
 
 if TYPE_CHECKING:
+    from parabola.database.database import Database
     from parabola.database.transaction import Transaction
     from parabola.functions.calls.starting_line import StartingLine
-    from parabola.functions.engine import FunctionRunner
+    from parabola.functions.engine import Active, FunctionRunner
 
 __all__ = ["Companion", "CompanionGone", "MutationRequest", "Mutations", "OnCommitting"]
 
@@ -53,7 +55,8 @@ class MutationRequest(Struct, frozen=True):
     session: SessionRequest | None = None
     on_committing: OnCommitting | None = None
     companion: Companion | None = None
-    after: int = 0
+    successor: Successor | None = None
+    """Its place among what its client asks for in an order, if it has one."""
     began: float = field(default_factory=time.perf_counter)
 
 
@@ -82,8 +85,41 @@ class Mutations:
     def _run(self, request: MutationRequest) -> Coroutine[Any, Any, FunctionResult]:
         call, tries = request.call, _Tries(self._runner, request)
         return self._runner.database.contend(
-            tries.attempt, call.name.canonical, call.named_arguments, tries.may_be_chained
+            tries.attempt,
+            call.name.canonical,
+            call.named_arguments,
+            may_be_chained=tries.may_be_chained,
+            # Once it has a turn that others wait for, it must not wait for them.
+            before_competing=None if request.successor is None else request.successor.turn,
         )
+
+
+class _Early:
+    """A transaction begun before its turn has come (`functions.calls.successor`)."""
+
+    __slots__ = ("_began_ms", "_successor", "_transaction", "read_ts")
+
+    def __init__(self, successor: Successor, transaction: Transaction) -> None:
+        self._successor = successor
+        self._transaction = transaction
+        self._began_ms = transaction.next_creation_time
+        self.read_ts = 0
+        """The newest timestamp at which everything was as it has read it, once its turn has come."""
+
+    async def turn(self, database: Database) -> None:
+        """Returns when its turn has come, and it need not have waited for that. Raises `TryAgain` where it
+        should have, and what those before it have failed with.
+        """
+        await self._successor.turn()
+        self._transaction.after = self._successor.after
+        self.check(database)
+
+    def check(self, database: Database) -> None:
+        """See `turn`; anew, as it may have read more since."""
+        self.read_ts = database.latest_ts
+        if self._began_ms < self._successor.earliest or not database.is_current(self._transaction):
+            self._successor.ran_in_vain = True
+            raise TryAgain
 
 
 class _Tries:
@@ -102,23 +138,42 @@ class _Tries:
         runner, losses = self._runner, self._losses
         return losses.alone is None and runner.starting_line(runner.active, self._request.call) is not None
 
-    async def attempt(self, turn: Turn) -> FunctionResult:
-        """One attempt. Raises `ConflictError` and `TryAgain`, after which nothing of it remains."""
-        runner, losses, request, retries = self._runner, self._losses, self._request, self._made
-        self._made += 1
-        database = runner.database
-        call, session, companion = request.call, request.session, request.companion
-        place: StartingLine | None = None
-        try:
+    async def _start(self, turn: Turn) -> tuple[Active, StartingLine | None]:
+        """What is deployed, and where a place has been taken to run it, which `leave` gives back. Until there
+        is another wait, that is what is deployed.
+        """
+        runner, call, successor = self._runner, self._request.call, self._request.successor
+        first = turn.waited or turn.in_lane or self._made > 0
+        while True:
             # Who holds the lane must not wait for a switch, whose commit waits for the lane.
             active = runner.active if turn.in_lane or not runner.is_switching else await runner.current()
             line = runner.starting_line(active, call, chained=turn.link is not None)
-            if line is not None:
-                first = turn.waited or turn.in_lane or turn.is_repeated
-                if not line.enter(first=first):
-                    await line.wait(first=first)
-                place = line
-            transaction = database.begin(writable=True, after=request.after)
+            if successor is not None and not successor.is_next:
+                # Before its turn it takes what nobody else wants.
+                if line is not None and line.enter(first=False):
+                    return active, line
+                await successor.turn()
+                continue
+            if line is None or line.enter(first=first):
+                return active, line
+            await line.wait(first=first)
+            if active is runner.active and (turn.in_lane or not runner.is_switching):
+                return active, line
+            line.leave()
+            first = True
+
+    async def attempt(self, turn: Turn) -> FunctionResult:
+        """One attempt. Raises `ConflictError` and `TryAgain`, after which nothing of it remains."""
+        runner, losses, request, retries = self._runner, self._losses, self._request, self._made
+        database = runner.database
+        call, session, companion = request.call, request.session, request.companion
+        successor = request.successor
+        place: StartingLine | None = None
+        try:
+            active, place = await self._start(turn)
+            self._made += 1
+            transaction = database.begin(writable=True, after=0 if successor is None else successor.after)
+            early = None if successor is None or successor.is_next else _Early(successor, transaction)
             attempt = runner.attempt(active, call, transaction, losses=losses)
             attempt.link = turn.link
             if session is not None:
@@ -135,6 +190,10 @@ class _Tries:
                 place.leave()
                 place = None
             turn.has_taken(attempt.user_ms)
+            if early is not None:
+                await early.turn(database)
+            if successor is not None:
+                successor.latest = transaction.next_creation_time
             lines = runner.closing_lines(execution, outcome)
             ts = transaction.begin_ts
 
@@ -153,12 +212,17 @@ class _Tries:
                     if companion is not None:
                         await companion.finish(transaction)
                     ts = await database.commit(transaction, source=str(call.name), on_validated=validated)
+                    if early is not None and ts < early.read_ts:  # without writes
+                        await database.wait_durable(early.read_ts)
+                        ts = early.read_ts
                 except BadRequest as error:
                     outcome = Outcome(failure=FunctionFailure(error.message))
                 else:
                     if audited:
                         audit.written()
             if outcome.failure is not None:
+                if early is not None:
+                    early.check(database)
                 if audited:
                     await audit.write(audit.rows(audited, call, "failure"))
                 # The failure may tell of what was read, so that must be durable first.

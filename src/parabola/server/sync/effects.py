@@ -11,6 +11,7 @@ from msgspec import Struct
 from parabola.functions.calls.arguments import EncodedArguments
 from parabola.functions.calls.calling import Call
 from parabola.functions.calls.session_requests import SessionRequest
+from parabola.functions.calls.successor import Successor
 from parabola.functions.deployed.function_path import FunctionPath
 from parabola.functions.deployed.identity import NO_IDENTITY, Identity
 from parabola.functions.outcomes.results import FunctionResult
@@ -135,11 +136,12 @@ class ClientRequest(Struct, frozen=True):
 class RunMutation(Struct, frozen=True):
     """Run it; say `mutation_committing` when its timestamp is known, `mutation_finished` at its end.
 
-    It must be lost with the commit it comes `after`, if that is lost (a timestamp; 0 for none).
+    It may run before those that the client has sent earlier have their places in the order of commits, but
+    must seem to begin after them.
     """
 
     request: ClientRequest
-    after: int = 0
+    successor: Successor
 
 
 class RunAction(Struct, frozen=True):

@@ -241,7 +241,7 @@ class SyncSession:
         """A mutation will commit at `ts`, and has its place in the order. Must be said before `ts` is
         durable: from then on no Transition may show `ts` until the response has been sent.
 
-        Whether another one can begin now, which sees what this one has written.
+        Whether another one can begin now.
         """
         self._mutations.committing(request, ts)
         return self._mutations.may_begin and not self.closed
@@ -250,19 +250,19 @@ class SyncSession:
         """A mutation has ended, and is answered after those before it; an error other than a user's ends the
         socket, to be tried again.
         """
-        for ended, its_result in self._mutations.ended(request, result):
+        for ended, its_result in self._mutations.ended(request, _answerable(result)):
             self._end_mutation(ended, its_result)
 
     def _end_mutation(self, request: ClientRequest, result: FunctionResult | BaseException) -> None:
         if self.closed or isinstance(result, ServerShutdown):
             return  # what the end of the server has cut took no effect: the client brings it to the next one
-        outcome = self._outcome(request, result)
-        if outcome is None:
+        if not isinstance(result, FunctionResult):
+            self.fail(result)
             return
         try:
-            self._answer_mutation(request, outcome)
+            self._answer_mutation(request, result)
         except Exception:
-            self._answer_mutation(request, unwritable(outcome))
+            self._answer_mutation(request, unwritable(result))
         self._dirty = True
 
     def action_finished(self, request: ClientRequest, result: FunctionResult | BaseException) -> None:
@@ -270,13 +270,14 @@ class SyncSession:
         self._actions.discard(request.request_id)
         if self.closed:
             return
-        outcome = self._outcome(request, result)
-        if outcome is None:
+        result = _answerable(result)
+        if not isinstance(result, FunctionResult):
+            self.fail(result)
             return
         try:
-            self._answer_action(request, outcome)
+            self._answer_action(request, result)
         except Exception:
-            self._answer_action(request, unwritable(outcome))
+            self._answer_action(request, unwritable(result))
         self._dirty = True
 
     def check_admin(self) -> None:
@@ -311,7 +312,7 @@ class SyncSession:
         if self._inbox:
             self._read_inbox()
         if not self.closed:
-            if self._mutations.may_begin:
+            while self._mutations.may_begin:
                 self._effects.append(self._mutations.begin())
             if self._dirty or self._outcomes is not None:
                 self._move()
@@ -524,17 +525,6 @@ class SyncSession:
 
     # Answers
 
-    def _outcome(
-        self, request: ClientRequest, result: FunctionResult | BaseException
-    ) -> FunctionResult | None:
-        """What to answer; None when the socket ends instead. A user's error is an answer, never an ending."""
-        if isinstance(result, FunctionResult):
-            return result
-        if isinstance(result, ParabolaError) and 400 <= result.status < 500 and result.status != 429:
-            return FunctionResult(error=FunctionFailure(result.message))
-        self.fail(result)
-        return None
-
     def _answer_mutation(self, request: ClientRequest, outcome: FunctionResult) -> None:
         value, data = self._answer(request, outcome)
         ts = encode_ts(outcome.ts) if outcome.succeeded else None
@@ -574,3 +564,10 @@ def shown_request_id(session_id: str | None, request_id: int) -> str:
     if session_id is None:
         return new_request_id()
     return hashlib.sha256(f"{session_id}|{request_id}".encode()).hexdigest()[:16]
+
+
+def _answerable(result: FunctionResult | BaseException) -> FunctionResult | BaseException:
+    """A user's error is an answer; any other one ends the socket."""
+    if isinstance(result, ParabolaError) and 400 <= result.status < 500 and result.status != 429:
+        return FunctionResult(error=FunctionFailure(result.message))
+    return result

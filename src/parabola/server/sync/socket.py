@@ -15,6 +15,7 @@ from typing import Final
 
 from aiohttp import WSMsgType, web
 
+from parabola.functions.calls.successor import Successor
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.server.http.client_version import ClientVersion
 from parabola.server.http.intake import Intake
@@ -292,7 +293,7 @@ class SyncSocket:
     def _perform_rarer(self, effect: Effect) -> None:
         match effect:
             case RunMutation():
-                self._spawn(self._run_mutation(effect.request, effect.after))
+                self._spawn(self._run_mutation(effect.request, effect.successor))
             case RunAction():
                 self._spawn(self._run_action(effect.request))
             case VerifyToken():
@@ -341,7 +342,7 @@ class SyncSocket:
         self._session.retry_postponed()
         self._turn()
 
-    async def _run_mutation(self, request: ClientRequest, after: int) -> None:
+    async def _run_mutation(self, request: ClientRequest, successor: Successor) -> None:
         def committing(ts: int) -> None:
             if self._session.mutation_committing(request, ts):
                 self._wake()
@@ -350,7 +351,7 @@ class SyncSocket:
         self._running.add(request.request_id)
         try:
             result = await self._backend.mutation(
-                request.call, session=request.session, on_committing=committing, after=after
+                request.call, session=request.session, on_committing=committing, successor=successor
             )
         except Exception as error:
             result = _reported(error, request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from node_packages import PACKAGES, node_environment
 
-__all__ = ["CHECKERS", "Complaint", "check", "mypy", "pyright"]
+__all__ = ["CHECKERS", "Complaint", "check", "mypy", "mypy_cache", "pyright"]
 
 CHECKERS = ("mypy", "pyright")
 _LINE = re.compile(r"(?P<file>[^:\n]+):(?P<line>\d+): error: (?P<text>.*)")
@@ -37,9 +38,16 @@ def check(checker: str, project: Path, *paths: str) -> list[Complaint]:
 def mypy(project: Path, *paths: str) -> list[Complaint]:
     """`mypy --strict`, for the oldest Python."""
     options = ["--strict", "--explicit-package-bases", "--python-version=3.11", "--no-error-summary"]
-    cache = f"--cache-dir={_ROOT / '.mypy_cache' / 'projects' / project.parent.name / project.name}"
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--config-file=", *options, cache, *paths],
+        [
+            sys.executable,
+            "-m",
+            "mypy",
+            "--config-file=",
+            *options,
+            f"--cache-dir={mypy_cache('strict')}",
+            *paths,
+        ],
         cwd=project,
         capture_output=True,
         text=True,
@@ -49,6 +57,14 @@ def mypy(project: Path, *paths: str) -> list[Complaint]:
     return [
         Complaint(match["file"], int(match["line"]), match["text"]) for match in _LINE.finditer(done.stdout)
     ]
+
+
+def mypy_cache(settings: str) -> Path:
+    """Where projects that are checked with the same settings share what mypy has made of the packages that
+    they import: most of the time of a run. Each process that runs tests has its own.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+    return _ROOT / ".mypy_cache" / "projects" / settings / worker
 
 
 def pyright(project: Path, *paths: str) -> list[Complaint]:

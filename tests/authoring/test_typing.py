@@ -7,18 +7,19 @@ from pathlib import Path
 
 from mypy import api
 
+from type_checkers import mypy_cache
+
 EXAMPLE = Path(__file__).with_name("typing_example.py")
 
 
 def test_user_code_reads_well_to_mypy(tmp_path: Path) -> None:
-    root = Path(__file__).parents[2]
     output, errors, _ = api.run(
         [
             "--strict",
             "--config-file=",
             "--python-version=3.11",
             "--no-error-summary",
-            f"--cache-dir={root / '.mypy_cache' / 'typing'}",
+            f"--cache-dir={mypy_cache('strict')}",
             str(EXAMPLE),
         ]
     )

@@ -17,6 +17,7 @@ from parabola.cli.commands.init import init
 from parabola.values.errors import BadRequest
 from server_process import ServerProcess
 from tasks_example import ROOT
+from type_checkers import mypy_cache
 
 SETTINGS = {"pyproject.toml", ".gitignore"}
 PYTHON = {"convex/schema.py", "convex/notes.py", "tests/test_notes.py", "README.md"}
@@ -71,7 +72,7 @@ def test_a_first_project_passes_its_own_test(project: Path) -> None:
 @pytest.mark.parametrize("checker", ["mypy", "pyright", "ruff"])
 def test_a_first_project_passes_checkers_with_its_own_settings(checker: str, project: Path) -> None:
     if checker == "mypy":
-        done = run(project, sys.executable, "-m", "mypy", f"--cache-dir={project.parent / 'cache'}")
+        done = run(project, sys.executable, "-m", "mypy", f"--cache-dir={mypy_cache('first-project')}")
     elif checker == "ruff":
         done = run(project, sys.executable, "-m", "ruff", "check", "--no-cache", ".")
     else:

@@ -21,7 +21,7 @@ import pytest
 from node_packages import PACKAGES
 from server_process import ServerProcess
 from tasks_example import ROOT
-from type_checkers import CHECKERS, check
+from type_checkers import CHECKERS, check, mypy_cache
 
 pytestmark = pytest.mark.e2e
 
@@ -112,7 +112,12 @@ class Reader:
             }
             known = program.get(arguments[0])
             words = arguments if known is None else [sys.executable, *known, *arguments[1:]]
-            environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200"}
+            environment = {
+                **os.environ,
+                "NO_COLOR": "1",
+                "COLUMNS": "200",
+                "MYPY_CACHE_DIR": str(mypy_cache("first-project")),
+            }
             environment = {
                 name: value for name, value in environment.items() if not name.startswith("PYTEST_")
             }

@@ -22,8 +22,8 @@ PROJECTS = Path(__file__).parent / "projects"
 PATIENCE_SECONDS = 120
 """The real command line retries some failures for ever: nothing here waits longer than this."""
 RUNNERS = {"npx": ("npx", "convex"), "bunx": ("bunx", "convex"), "bun": ("bunx", "--bun", "convex")}
-"""Ways to start it, beside plain `node`. `bunx` alone starts it in Node.js where there is one, `--bun` in
-Bun."""
+"""Ways to start it, beside plain `node`, which does what `npx` does in half the time. `bunx` alone starts it
+in Node.js where there is one, `--bun` in Bun."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class ConvexProject:
         return {
             "PATH": f"{self.packages / '.bin'}{os.pathsep}{node['PATH']}",
             "HOME": str(self.directory),
+            "NODE_COMPILE_CACHE": str(self.packages / ".compiled"),
             "CI": "1",
             "NO_COLOR": "1",
             "CONVEX_SELF_HOSTED_URL": self.server.url,
@@ -76,7 +77,7 @@ class ConvexProject:
     def convex(
         self,
         *arguments: str,
-        runner: str = "npx",
+        runner: str = "node",
         stdin: str = "",
         variables: dict[str, str] | None = None,
     ) -> Finished:
@@ -128,7 +129,7 @@ class ConvexProject:
             text = response.read()
         return json.loads(text) if text else None
 
-    def start(self, *arguments: str, runner: str = "npx") -> RunningCommand:
+    def start(self, *arguments: str, runner: str = "node") -> RunningCommand:
         """Begin a command that goes on until it is interrupted."""
         return RunningCommand([*self._command(runner), *arguments], self.directory, self.environment())
 

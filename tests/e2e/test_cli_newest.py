@@ -26,7 +26,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, npm_packages: Path) -> Ite
     directory = tmp_path_factory.mktemp("newest")
     server = ServerProcess(directory, "serve", "--port", "0", "--site-port", "0").start()
     project = ConvexProject(directory / "project", server, "newest")
-    done = project.ok("dev", "--once", "--typecheck", "enable", runner="node")
+    done = project.ok("dev", "--once", "--typecheck", "enable")
     assert "jobs.by_at   at, _creationTime" in done.told
     assert "jobs.by_done   done, _creationTime  (staged)" in done.told, "staged ones like the others"
     yield project
@@ -62,11 +62,11 @@ def test_function_handles_and_commit_timestamps_are_values_with_validators(proje
         ("jobs:addAny", {"done": "function://nowhere"}, "does not match the schema"),
         ("jobs:finish", {"done": "jobs:note"}, "ArgumentValidationError"),
     ):
-        refused = project.convex("run", name, json.dumps(args), runner="node")
+        refused = project.convex("run", name, json.dumps(args))
         assert refused.status == 1
         assert text in refused.told
         assert "Validator: v.function()" in refused.told
-    specification = json.loads(project.ok("function-spec", runner="node").output)
+    specification = json.loads(project.ok("function-spec").output)
     finish = next(each for each in specification["functions"] if each.get("identifier") == "jobs.js:finish")
     assert finish["args"]["value"]["done"]["fieldType"]["fnType"] == "mutation"
 
@@ -82,7 +82,7 @@ def test_functions_write_into_the_audit_log(project: ConvexProject) -> None:
     for _ in range(2):
         assert project.call("records:view") == "seen"
     project.call("records:change", {"fail": False})
-    project.convex("run", "records:change", '{"fail": true}', runner="node")
+    project.convex("run", "records:change", '{"fail": true}')
     project.call("records:ask")
     answer = project.server.cli("audit", "--jsonl", *project.server_options, "--limit", "100")
     lines = [json.loads(line) for line in answer.stdout.splitlines()]
@@ -109,7 +109,7 @@ def test_crons_and_http_export_functions_that_are_called_and_scheduled(project: 
     project.server.wait_for(lambda: set(notes(project)) >= {"of crons", "of http"})
     project.run("crons:tick", {"text": "by hand"})
     assert "by hand" in notes(project)
-    specification = json.loads(project.ok("function-spec", runner="node").output)
+    specification = json.loads(project.ok("function-spec").output)
     named = {each.get("identifier") for each in specification["functions"]}
     assert {"crons.js:tick", "crons.js:schedule", "http.js:tock", "http.js:hello"} <= named
 
@@ -144,7 +144,7 @@ def test_an_index_of_a_large_table_is_asked_about_before_a_deploy(project: Conve
     )
     assert refused.status == 1
     assert "notes.by_text" in refused.told
-    project.ok(*deploy, "--skip-large-indexes-check", runner="node")
+    project.ok(*deploy, "--skip-large-indexes-check")
 
 
 def notes(project: ConvexProject) -> list[str]:

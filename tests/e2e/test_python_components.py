@@ -268,12 +268,12 @@ def test_the_oldest_command_line_pushes_an_app_whose_component_in_python_takes_h
     try:
         server.wait_for_output("functions ready")
         app = ConvexProject(project, server, tmp_path / "written", packages)
-        pushed = app.ok("dev", "--once", "--typecheck", "disable", runner="node")
+        pushed = app.ok("dev", "--once", "--typecheck", "disable")
         assert "Installed component relay" in pushed.screen
         assert app.call("calls:tell") == "hello 1"
         types = (project / "convex" / "_generated" / "api.d.ts").read_text()
         assert "tell: FunctionReference<" in types
-        assert "Installed" not in app.ok("deploy", "--yes", "--typecheck", "disable", runner="node").screen
+        assert "Installed" not in app.ok("deploy", "--yes", "--typecheck", "disable").screen
         assert app.call("calls:tell") == "hello 3"
     finally:
         server.close()

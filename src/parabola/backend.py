@@ -407,6 +407,11 @@ class Backend:
         """Run a query at `ts`, or at the newest durable timestamp."""
         return self.query_cache.query(call, ts=ts)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether there is time for mutations whose turn has not come."""
+        return self.runner.has_room
+
     def mutation(
         self,
         call: Call,

@@ -191,6 +191,10 @@ class FakeBackend:
     async def jobs_idle(self) -> None:
         pass
 
+    @property
+    def has_room(self) -> bool:
+        return True
+
     async def query(self, call: Call, *, ts: int | None = None) -> FunctionResult:
         if ts is not None and ts < self.oldest_ts:
             raise OutOfRetention("The snapshot is gone")

@@ -543,7 +543,8 @@ class Database:
         with its turn, which it should end as soon as its commit is validated. Calls of a `function` that keep
         losing wait for their turns from the first attempt on, by what their `arguments` tell. Where it
         `may_be_chained`, its turn may be one that others share, with its link in a chain (`commits.chain`).
-        `before_competing` is awaited before it waits for a turn at something, is chained, or is tried again.
+        `before_competing` is awaited before it waits for a turn at something, is chained, or is tried again:
+        what it would wait for with a turn that others wait for.
         """
         turns = self.turns
         contender = turns.contender(function, arguments)
@@ -551,6 +552,9 @@ class Database:
         while True:
             in_lane = contender.conflicts > TURNS_BEFORE_LANE
             self.lost_races.lanes += in_lane
+            if before_competing is not None and (tries or contender.places or contender.may_be_chained):
+                await before_competing()
+            tries += 1
             is_chained = (
                 may_be_chained is not None
                 and not in_lane
@@ -559,9 +563,6 @@ class Database:
                 and may_be_chained()
             )
             link = Link(contender.places) if is_chained else None
-            if before_competing is not None and (tries or contender.places or link is not None):
-                await before_competing()
-            tries += 1
             if in_lane or not contender.places:
                 turn = Turn(turns, contender, in_lane=in_lane, link=link)
             else:

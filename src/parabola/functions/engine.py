@@ -345,6 +345,11 @@ class FunctionRunner:
         return self._slow_chain_line if RUNTIMES[spec.runtime].keeps_realms else self._chain_line
 
     @property
+    def has_room(self) -> bool:
+        """Whether the hosts have so little to do that what runs before its turn holds nobody up for long."""
+        return self._starting_line.has_room and self._chain_line.is_empty and self._slow_chain_line.is_empty
+
+    @property
     def waiting_mutations(self) -> int:
         """How many mutations wait before they begin."""
         return sum(map(len, (self._starting_line, self._chain_line, self._slow_chain_line)))

@@ -89,6 +89,11 @@ class ServedBackend(Protocol):
         """The newest timestamp that may be shown."""
         ...
 
+    @property
+    def has_room(self) -> bool:
+        """Whether there is time for what need not be done yet."""
+        ...
+
     async def query(self, call: Call, *, ts: int | None = None) -> FunctionResult: ...
 
     async def mutation(

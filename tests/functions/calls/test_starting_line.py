@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from parabola.functions.calls.starting_line import PLACES_OF_A_HOST, StartingLine
+from parabola.functions.calls.starting_line import FEW_PLACES, PLACES_OF_A_HOST, StartingLine
 from parabola.values.errors import Overloaded
 
 
@@ -113,3 +113,42 @@ async def test_nobody_waits_for_ever() -> None:
         await runner.task
     async with place(line, first=False):
         pass
+
+
+async def test_a_place_that_somebody_was_told_of_is_not_taken_before_he_comes() -> None:
+    line = StartingLine(1, 10.0)
+    assert line.enter(first=False)
+    told = asyncio.create_task(line.wait(first=False))
+    await asyncio.sleep(0)
+    line.leave()
+    assert not line.enter(first=False)
+    await told
+    line.leave()
+    assert line.enter(first=False)
+
+
+async def test_who_is_told_of_a_place_and_goes_leaves_it_to_others() -> None:
+    line = StartingLine(1, 10.0)
+    assert line.enter(first=False)
+    told = asyncio.create_task(line.wait(first=False))
+    await asyncio.sleep(0)
+    line.leave()
+    told.cancel()
+    await asyncio.wait([told])
+    assert line.is_empty
+    assert line.enter(first=False)
+
+
+async def test_there_is_room_while_few_are_under_way_and_nobody_waits() -> None:
+    line = StartingLine(FEW_PLACES, 10.0)
+    for _ in range(FEW_PLACES):
+        assert line.has_room
+        assert line.enter(first=False)
+    waiting = asyncio.create_task(line.wait(first=False))
+    await asyncio.sleep(0)
+    assert not line.has_room
+    line.leave()
+    assert not line.has_room
+    await waiting
+    line.leave()
+    assert line.has_room

@@ -11,13 +11,16 @@ import pytest
 
 from functions.engine import CallFailed, Engine, ScriptedRun, ScriptedWorld, called, running
 from parabola.database.model.errors import EarlierWriteLost
+from parabola.functions.calls import mutations
 from parabola.functions.calls.session_requests import SessionRequest
+from parabola.functions.calls.starting_line import FEW_PLACES
 from parabola.functions.calls.successor import Successor
 from parabola.functions.deployed.identity import NO_IDENTITY
 from parabola.functions.outcomes.results import FunctionResult
 from parabola.functions.processes.host_set import HostSet
 from parabola.server.sync.effects import ClientRequest
 from parabola.server.sync.mutation_line import MutationLine
+from parabola.values.errors import Overloaded
 
 
 @pytest.fixture(autouse=True)
@@ -83,13 +86,13 @@ def places_of(engine: Engine) -> int:
 class Client:
     """Sends mutations without waiting for answers, as a socket does."""
 
-    def __init__(self, engine: Engine, name: str) -> None:
+    def __init__(self, engine: Engine, name: str, first_id: int = 0) -> None:
         self.engine, self.name = engine, name
-        self.line = MutationLine(1000, is_shared=False)
+        self.line = MutationLine(1000, has_room=lambda: engine.runner.has_room)
         self.answers: list[FunctionResult | BaseException] = []
         self.most_running = 0
         self._running: set[asyncio.Task[None]] = set()
-        self._sent = 0
+        self._sent = first_id
 
     def send(self, path: str, **args: Any) -> None:
         call = called(path, {"of": self.name, **args}, NO_IDENTITY)
@@ -121,6 +124,10 @@ class Client:
             result = error
         self.answers.extend(answer for _, answer in self.line.ended(request, result))
         self.turn()
+
+    def gone(self) -> None:
+        """Its socket is closed."""
+        self.line.cut(Overloaded("gone"))
 
     async def answered(self) -> list[FunctionResult]:
         while self._running:
@@ -206,7 +213,7 @@ async def test_what_is_created_later_by_a_client_is_not_older(tmp_path: Path) ->
 
 
 async def test_nobody_waits_for_one_whose_turn_has_not_come(tmp_path: Path) -> None:
-    """It takes a place that is free, or none."""
+    """It begins where there is little to do, or not at all."""
     world, may_end = ScriptedWorld(), asyncio.Event()
     begun: list[str] = []
 
@@ -217,8 +224,7 @@ async def test_nobody_waits_for_one_whose_turn_has_not_come(tmp_path: Path) -> N
 
     async with running(tmp_path, world) as engine:
         held = [
-            asyncio.create_task(engine.mutation("m:hold", {"of": "others"}))
-            for _ in range(places_of(engine) - 2)
+            asyncio.create_task(engine.mutation("m:hold", {"of": "others"})) for _ in range(FEW_PLACES - 2)
         ]
         client = Client(engine, "client")
         for _ in range(4):
@@ -226,10 +232,11 @@ async def test_nobody_waits_for_one_whose_turn_has_not_come(tmp_path: Path) -> N
         await asyncio.sleep(0.05)
         assert begun.count("client") == 2
         late = asyncio.create_task(engine.mutation("m:hold", {"of": "late"}))
+        await asyncio.sleep(0.05)
+        assert begun[-1] == "late"
         may_end.set()
         await asyncio.gather(*held, late)
-        await client.answered()
-        assert begun.index("late") < begun.index("client", begun.index("client") + 2)
+        assert len(await client.answered()) == 4
 
 
 async def test_one_that_could_not_be_run_takes_those_after_it_along(tmp_path: Path) -> None:
@@ -279,3 +286,137 @@ async def test_what_waited_for_a_place_does_not_begin_while_another_deployment_i
             assert begun == []
         await waiting
         assert len(begun) == 1
+
+
+async def test_what_follows_a_mutation_that_another_socket_has_run_is_not_older(
+    tmp_path: Path,
+) -> None:
+    world, go_on, tries = notes_world(random.Random(0)), asyncio.Event(), []
+
+    @world.mutation("m:slow")
+    async def slow(run: ScriptedRun, args: dict) -> None:
+        tries.append(run)
+        await run.all("contended")
+        if len(tries) == 1:
+            await go_on.wait()
+        await run.insert("slow", of="client")
+
+    async with running(tmp_path, world) as engine:
+        for table in ("contended", "slow", "quick"):
+            await engine.mutation("m:addBlindly", {"table": table, "of": "nobody"})
+        before, again = Client(engine, "client"), Client(engine, "client")
+        before.send("m:slow")
+        await asyncio.sleep(0.02)
+        again.send("m:slow")
+        again.send("m:addBlindly", table="quick")
+        await asyncio.sleep(0.05)
+        await engine.mutation("m:addBlindly", {"table": "contended", "of": "nobody"})
+        go_on.set()
+        await before.answered()
+        await again.answered()
+        (_, slow_row), (_, quick_row) = [
+            (await engine.query("m:all", {"table": table})).value for table in ("slow", "quick")
+        ]
+        assert len(tries) == 2
+        assert slow_row["_creationTime"] < quick_row["_creationTime"]
+
+
+async def test_what_runs_early_for_a_client_that_has_gone_takes_no_effect(tmp_path: Path) -> None:
+    """The one before may fail, untold, and is asked for again."""
+    world, go_on, tries = notes_world(random.Random(0)), asyncio.Event(), []
+
+    @world.mutation("m:need")
+    async def need(run: ScriptedRun, args: dict) -> None:
+        tries.append(run)
+        found = await run.all("room")
+        if len(tries) == 1:
+            await go_on.wait()
+        if not found:
+            raise CallFailed({"message": "no room"})
+
+    async with running(tmp_path, world) as engine:
+        before, again = Client(engine, "client"), Client(engine, "client")
+        before.send("m:need")
+        before.send("m:addBlindly", table="room")
+        await asyncio.sleep(0.02)
+        before.gone()
+        go_on.set()
+        while before._running:
+            await asyncio.wait(before._running)
+        again.send("m:need")
+        again.send("m:addBlindly", table="room")
+        failed, added = await again.answered()
+        assert failed.error is not None
+        assert added.error is None
+
+
+async def test_the_log_knows_neither_waiting_for_a_turn_nor_runs_in_vain(tmp_path: Path) -> None:
+    world = notes_world(random.Random(0))
+
+    @world.mutation("m:slow")
+    async def slow(run: ScriptedRun, args: dict) -> None:
+        await asyncio.sleep(0.5)
+        await run.insert("t", of="client")
+
+    @world.mutation("m:count")
+    async def count(run: ScriptedRun, args: dict) -> int:
+        run.log("said once")
+        return len(await run.all("t"))
+
+    async with running(tmp_path, world) as engine:
+        client = Client(engine, "client")
+        client.send("m:slow")
+        client.send("m:addBlindly", table="other")
+        client.send("m:count")
+        *_, counted = await client.answered()
+        assert counted.value == 1
+        assert len(counted.log_lines) == 1
+        quick, counting = [entry for entry in engine.runner.log.after(0.0) if "slow" not in entry.identifier]
+        assert quick.execution_time < 0.4
+        assert counting.execution_time < 0.4
+        assert counting.retries == 0
+        assert engine.database.lost_races.lanes == 0
+
+
+async def test_a_failure_before_its_turn_counts_for_nothing(tmp_path: Path) -> None:
+    world, tries = notes_world(random.Random(0)), []
+
+    @world.mutation("m:failFirst")
+    async def fail_first(run: ScriptedRun, args: dict) -> None:
+        tries.append(run)
+        if len(tries) == 1:
+            raise CallFailed({"message": "a moment ago there was no time"})
+
+    @world.mutation("m:slow")
+    async def slow(run: ScriptedRun, args: dict) -> None:
+        await asyncio.sleep(0.1)
+
+    async with running(tmp_path, world) as engine:
+        client = Client(engine, "client")
+        client.send("m:slow")
+        client.send("m:failFirst")
+        assert [answer.error for answer in await client.answered()] == [None, None]
+        assert len(tries) == 2
+
+
+async def test_what_waits_for_its_turn_for_too_long_is_run_again_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files that it has stored are kept until it must have committed."""
+    monkeypatch.setattr(mutations, "EARLY_SECONDS", 0.05)
+    world, tries = ScriptedWorld(), []
+
+    @world.mutation("m:slow")
+    async def slow(run: ScriptedRun, args: dict) -> None:
+        await asyncio.sleep(0.3)
+
+    @world.mutation("m:quick")
+    async def quick(run: ScriptedRun, args: dict) -> None:
+        tries.append(run)
+
+    async with running(tmp_path, world) as engine:
+        client = Client(engine, "client")
+        client.send("m:slow")
+        client.send("m:quick")
+        await client.answered()
+        assert len(tries) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -13,12 +14,12 @@ from parabola.functions.calls.successor import Successor
 from parabola.functions.deployed.identity import NO_IDENTITY
 from parabola.functions.outcomes.failures import FunctionFailure
 from parabola.functions.outcomes.results import FunctionResult
-from parabola.server.sync.effects import ClientRequest
+from parabola.server.sync.effects import ClientRequest, RunMutation
 from parabola.server.sync.mutation_line import (
-    FIRST_RUNNING,
     GROWS_AFTER,
     MAX_BEGUN,
     MAX_RUNNING,
+    SHORT_MS,
     MutationLine,
 )
 from parabola.values.errors import Overloaded
@@ -27,8 +28,10 @@ CALL = Call.of_client("messages:send", [], NO_IDENTITY)
 FAILED = FunctionResult(error=FunctionFailure("no"))
 
 
-def line_of(count: int, *, is_shared: bool = False) -> MutationLine:
-    line = MutationLine(count, is_shared=is_shared)
+def line_of(
+    count: int, *, is_shared: bool = False, has_room: Callable[[], bool] = lambda: True
+) -> MutationLine:
+    line = MutationLine(count, is_shared=is_shared, has_room=has_room)
     for request_id in range(count):
         line.add(ClientRequest(request_id, CALL, None))
     return line
@@ -68,11 +71,11 @@ def test_turns_come_one_by_one_and_answers_in_their_order(
             newest = max(committed.values(), default=0)
             assert successors[running[0].request_id].after in ({newest} if open_ts else {newest, 0})
             ts = committed[running[0].request_id] = 10 * (1 + len(committed))
-            successors[running[0].request_id].latest = ts / 2
+            successors[running[0].request_id].has_run(1.0, ts / 2)
             line.committing(running[0], ts)
             if running[1:]:
                 following = successors[running[1].request_id]
-                assert (following.after, following.earliest) == (ts, ts / 2)
+                assert (following.after, following.not_before) == (ts, ts / 2)
         elif step in ("fail", "end"):
             can_end = (
                 running[:1] if step == "fail" else [each for each in begun if each.request_id in committed]
@@ -90,49 +93,118 @@ def test_turns_come_one_by_one_and_answers_in_their_order(
         assert all(line.may_show(ts - 1) for ts in open_ts[:1])
 
 
+def begin_all(line: MutationLine) -> list[RunMutation]:
+    begun = []
+    while line.may_begin:
+        begun.append(line.begin())
+    return begun
+
+
+def end(line: MutationLine, effect: RunMutation, result: FunctionResult | Exception = FAILED) -> list[int]:
+    """What is answered then."""
+    return [request.request_id for request, _ in line.ended(effect.request, result)]
+
+
 def test_the_more_run_in_vain_the_fewer_run_at_a_time() -> None:
     line = line_of(1000)
-    begun: list[tuple[ClientRequest, Successor]] = []
+    begun = begin_all(line)
+    assert len(begun) == MAX_RUNNING
 
-    def most() -> int:
-        while line.may_begin:
-            effect = line.begin()
-            begun.append((effect.request, effect.successor))
+    def end_first(*, in_vain: bool = False) -> int:
+        effect = begun.pop(0)
+        effect.successor.was_early, effect.successor.in_vain = True, in_vain
+        assert end(line, effect) == [effect.request.request_id]
+        begun.extend(begin_all(line))
         return len(begun)
 
-    def end(*, in_vain: bool = False) -> None:
-        request, successor = begun.pop(0)
-        successor.ran_in_vain = in_vain
-        assert len(list(line.ended(request, FAILED))) == 1
-
-    assert most() == FIRST_RUNNING
-    for _ in range(FIRST_RUNNING):
-        end(in_vain=True)
-    assert most() == 1
-    for _ in range(GROWS_AFTER):
-        assert most() == 1
-        end()
-    assert most() == 2
-    end(in_vain=True)
-    most()
-    end()
-    assert most() == 1
-    for _ in range(5 * GROWS_AFTER):
-        most()
-        end()
-    assert most() == MAX_RUNNING
+    assert [end_first(in_vain=True) for _ in range(MAX_RUNNING)][-1] == 1
+    assert [end_first() for _ in range(GROWS_AFTER)] == [*[1] * (GROWS_AFTER - 1), 2]
+    assert end_first(in_vain=True) == 1
+    assert [end_first() for _ in range(3 * GROWS_AFTER)][-1] == MAX_RUNNING
 
 
-def test_what_comes_after_one_that_is_lost_is_not_run_though_that_had_its_place() -> None:
+def test_those_that_had_to_wait_for_their_turn_do_not_show_that_more_could_run() -> None:
+    line = line_of(1000)
+    begun = begin_all(line)
+    begun[0].successor.in_vain = True
+    for _ in range(3 * GROWS_AFTER):
+        end(line, begun.pop(0))
+        begun += begin_all(line)
+    assert len(begun) == MAX_RUNNING // 2
+
+
+def test_those_that_take_long_run_one_by_one() -> None:
+    line = line_of(1000)
+    begun = begin_all(line)
+    for milliseconds in [*[10 * SHORT_MS] * MAX_RUNNING, *[SHORT_MS / 2] * 30]:
+        effect = begun.pop(0)
+        effect.successor.has_run(milliseconds, 0.0)
+        end(line, effect)
+        begun += begin_all(line)
+        if milliseconds > SHORT_MS:
+            most = len(begun)
+    assert most == 1
+    assert len(begun) == MAX_RUNNING
+
+
+def test_nothing_runs_early_where_there_is_no_room() -> None:
+    room = [False]
+    line = line_of(10, has_room=lambda: room[0])
+    (first,) = begin_all(line)
+    assert len(line) == 9
+    end(line, first)
+    assert len(begin_all(line)) == 1
+    room[0] = True
+    assert len(begin_all(line)) == MAX_RUNNING - 1
+
+
+def test_what_comes_after_one_that_is_lost_is_not_run_though_that_had_its_timestamp() -> None:
     """The failure of one between them must not hide it."""
     line = line_of(5)
-    begun = [line.begin() for _ in range(4)]
+    begun = begin_all(line)
     line.committing(begun[0].request, 10)
     assert begun[1].successor.after == 10
-    assert len(list(line.ended(begun[0].request, Overloaded("lost")))) == 1
-    list(line.ended(begun[1].request, FAILED))
+    assert end(line, begun[0], Overloaded("lost")) == [0]
+    end(line, begun[1])
     assert not begun[2].successor.is_next
     assert not line.may_begin
     for each in begun[2:]:
         with pytest.raises(Overloaded, match="lost"):
+            asyncio.run(each.successor.turn())
+
+
+def test_what_comes_before_one_that_could_not_be_run_goes_on() -> None:
+    line = line_of(5)
+    begun = begin_all(line)
+    assert end(line, begun[2], Overloaded("no")) == []
+    with pytest.raises(Overloaded, match="no"):
+        asyncio.run(begun[3].successor.turn())
+    assert end(line, begun[3], Overloaded("no")) == []
+    line.committing(begun[0].request, 10)
+    assert (begun[1].successor.is_next, begun[1].successor.after) == (True, 10)
+    asyncio.run(begun[1].successor.turn())
+    assert end(line, begun[1]) == []
+    assert end(line, begun[0]) == [0, 1, 2, 3]
+
+
+async def test_one_whose_turn_has_come_may_hear_before_it_goes_on_that_it_has_not() -> None:
+    line = line_of(3)
+    begun = begin_all(line)
+    waiting = asyncio.create_task(begun[1].successor.turn())
+    await asyncio.sleep(0)
+    line.committing(begun[0].request, 10)
+    end(line, begun[0], Overloaded("lost"))
+    with pytest.raises(Overloaded, match="lost"):
+        await waiting
+
+
+def test_of_a_client_that_has_gone_only_the_one_whose_turn_it_is_is_done() -> None:
+    line = line_of(6)
+    begun = begin_all(line)
+    line.cut(Overloaded("gone"))
+    assert not line.waiting
+    end(line, begun[0])
+    assert not begun[1].successor.is_next
+    for each in begun[1:]:
+        with pytest.raises(Overloaded, match="gone"):
             asyncio.run(each.successor.turn())

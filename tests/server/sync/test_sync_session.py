@@ -19,7 +19,7 @@ from parabola.server.http.client_version import ClientVersion
 from parabola.server.sync.effects import POSTPONED, Close
 from parabola.server.sync.failures import InvalidFrame
 from parabola.server.sync.messages import AuthError, FatalError, encode_ts
-from parabola.server.sync.mutation_line import FIRST_RUNNING, MAX_BEGUN
+from parabola.server.sync.mutation_line import MAX_BEGUN, MAX_RUNNING
 from parabola.values.errors import (
     BadRequest,
     Forbidden,
@@ -508,26 +508,26 @@ class TestMutations:
 
     def test_only_so_many_run_at_a_time(self):  # 20
         driver = Driver()
-        for request_id in range(FIRST_RUNNING + 2):
+        for request_id in range(MAX_RUNNING + 2):
             driver.mutate(request_id)
-        assert len(driver.mutations) == FIRST_RUNNING
+        assert len(driver.mutations) == MAX_RUNNING
         driver.validate_mutation(110, at=0)
-        assert len(driver.mutations) == FIRST_RUNNING + 1
-        for _ in range(FIRST_RUNNING + 2):
+        assert len(driver.mutations) == MAX_RUNNING + 1
+        for _ in range(MAX_RUNNING + 2):
             driver.finish_mutation()
         responses = [message["requestId"] for message in driver.objects if "requestId" in message]
-        assert responses == list(range(FIRST_RUNNING + 2))
+        assert responses == list(range(MAX_RUNNING + 2))
 
     def test_a_mutation_knows_how_many_waited_before_it(self):
         driver = Driver()
         lengths = []
-        for request_id in range(FIRST_RUNNING + 2):
+        for request_id in range(MAX_RUNNING + 2):
             driver.mutate(request_id)
-        driver.act(FIRST_RUNNING + 2)
-        for _ in range(FIRST_RUNNING + 2):
+        driver.act(MAX_RUNNING + 2)
+        for _ in range(MAX_RUNNING + 2):
             lengths.append(driver.mutations[0].call.request.queue_length)
             driver.finish_mutation()
-        assert lengths == [*[0] * FIRST_RUNNING, 0, 1]  # the first ones ran at once
+        assert lengths == [0, *range(MAX_RUNNING + 1)]  # beside the one whose turn it is
         assert driver.actions[0].call.request.queue_length is None
 
     def test_a_request_id_is_answered_once(self):  # 21
@@ -557,7 +557,7 @@ class TestMutations:
         driver = Driver(auto=False)
         driver.add(0)
         driver.evaluate()
-        for request_id in range(FIRST_RUNNING + 1):
+        for request_id in range(MAX_RUNNING + 1):
             driver.mutate(request_id)
         driver.act(100)
         driver.session.leave()
@@ -566,13 +566,13 @@ class TestMutations:
         assert driver.closed is None
         driver.finish_action(value(None))
         ts = driver.commit(0)
-        for _ in range(FIRST_RUNNING):
+        for _ in range(MAX_RUNNING):
             assert driver.closed is None
             driver.finish_mutation(value("done", ts=ts))
         assert driver.closed is None  # the Transition that covers the mutation is still to come
         while driver.evaluations:
             driver.evaluate()
-        assert driver.types.count("MutationResponse") == FIRST_RUNNING
+        assert driver.types.count("MutationResponse") == MAX_RUNNING
         assert driver.types.index("MutationResponse") < len(driver.types) - 1
         assert end_ts(driver.last) >= ts
         assert driver.closed == Close(1001, "ServerShutdown")
@@ -587,10 +587,10 @@ class TestMutations:
 
     def test_too_many_waiting_mutations_close_the_socket_to_be_tried_later(self):
         driver = Driver()
-        for request_id in range(FIRST_RUNNING + 1000):
+        for request_id in range(MAX_RUNNING + 1000):
             driver.mutate(request_id)
         assert driver.closed is None
-        driver.mutate(FIRST_RUNNING + 1000)
+        driver.mutate(MAX_RUNNING + 1000)
         assert driver.closed == Close(1013, "TooManyConcurrentMutations")
 
     def test_a_users_error_is_an_answer(self):  # 33
@@ -853,13 +853,13 @@ class TestEndings:
     def test_nothing_follows_a_close(self):
         driver = Driver(auto=False)
         driver.add(0)
-        for request_id in range(FIRST_RUNNING + 1):
+        for request_id in range(MAX_RUNNING + 1):
             driver.mutate(request_id)
         driver.session.fail(NotFound("gone", code="DeploymentNotFound"))
         driver.turn()
         assert driver.closed == Close(1000, "DeploymentNotFound")
         driver.evaluate()
-        for _ in range(FIRST_RUNNING):
+        for _ in range(MAX_RUNNING):
             driver.finish_mutation()
         driver.add(1)
         driver.commit(0)

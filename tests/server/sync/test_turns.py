@@ -82,7 +82,7 @@ async def test_what_a_client_that_has_gone_had_queued_is_let_go(
 ):
     """Nothing is read from it, so that only what it is sent tells that it has gone."""
     monkeypatch.setattr(liveness, "PING_FRAME_EVERY", 0.05)
-    monkeypatch.setattr(mutation_line, "FIRST_RUNNING", 1)
+    monkeypatch.setattr(mutation_line, "MAX_RUNNING", 1)
     began, go_on = asyncio.Event(), asyncio.Event()
 
     async def slow(context: object, args: object) -> None:

@@ -128,7 +128,7 @@ async def test_what_a_client_has_removed_before_refuses_nothing(
     await call(backend, "tasks:remove", id=one)
     successor.its_turn(0, 0.0)
     assert (await adding).error is None
-    assert successor.ran_in_vain
+    assert successor.in_vain
 
 
 async def test_a_scheduled_mutation_fails_and_an_administrator_is_refused(backend: Backend) -> None:

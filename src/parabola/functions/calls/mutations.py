@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from msgspec import Struct, field
 
@@ -23,12 +23,15 @@ from parabola.values.encoding import resolve_commit_ts
 from parabola.values.errors import BadRequest
 
 if TYPE_CHECKING:
-    from parabola.database.database import Database
     from parabola.database.transaction import Transaction
     from parabola.functions.calls.starting_line import StartingLine
     from parabola.functions.engine import Active, FunctionRunner
 
 __all__ = ["Companion", "CompanionGone", "MutationRequest", "Mutations", "OnCommitting"]
+
+EARLY_SECONDS: Final = 30.0
+"""What has run before its turn is run again if that has not come by then: its writes need memory, and files
+that it has stored are not kept for ever."""
 
 OnCommitting = Callable[[int], None]
 """Hears the commit timestamp before anyone can see the commit."""
@@ -90,53 +93,38 @@ class Mutations:
             call.named_arguments,
             may_be_chained=tries.may_be_chained,
             # Once it has a turn that others wait for, it must not wait for them.
-            before_competing=None if request.successor is None else request.successor.turn,
+            before_competing=None if request.successor is None else tries.turn,
         )
-
-
-class _Early:
-    """A transaction begun before its turn has come (`functions.calls.successor`)."""
-
-    __slots__ = ("_began_ms", "_successor", "_transaction", "read_ts")
-
-    def __init__(self, successor: Successor, transaction: Transaction) -> None:
-        self._successor = successor
-        self._transaction = transaction
-        self._began_ms = transaction.next_creation_time
-        self.read_ts = 0
-        """The newest timestamp at which everything was as it has read it, once its turn has come."""
-
-    async def turn(self, database: Database) -> None:
-        """Returns when its turn has come, and it need not have waited for that. Raises `TryAgain` where it
-        should have, and what those before it have failed with.
-        """
-        await self._successor.turn()
-        self._transaction.after = self._successor.after
-        self.check(database)
-
-    def check(self, database: Database) -> None:
-        """See `turn`; anew, as it may have read more since."""
-        self.read_ts = database.latest_ts
-        if self._began_ms < self._successor.earliest or not database.is_current(self._transaction):
-            self._successor.ran_in_vain = True
-            raise TryAgain
 
 
 class _Tries:
     """One mutation, tried until it commits."""
 
-    __slots__ = ("_losses", "_made", "_request", "_runner")
+    __slots__ = ("_losses", "_made", "_request", "_runner", "_waited")
 
     def __init__(self, runner: FunctionRunner, request: MutationRequest) -> None:
         self._runner = runner
         self._request = request
         self._losses = HostLosses()
         self._made = 0
+        """How many have begun when its turn had come."""
+        self._waited = 0.0
+        """Seconds until that."""
 
     def may_be_chained(self) -> bool:
         """Whether a host may run it on what others there have written."""
         runner, losses = self._runner, self._losses
         return losses.alone is None and runner.starting_line(runner.active, self._request.call) is not None
+
+    async def turn(self) -> None:
+        """Returns when its turn has come among what its client asks for."""
+        successor = self._request.successor
+        if successor is not None:
+            began = time.perf_counter()
+            try:
+                await successor.turn()
+            finally:
+                self._waited += time.perf_counter() - began
 
     async def _start(self, turn: Turn) -> tuple[Active, StartingLine | None]:
         """What is deployed, and where a place has been taken to run it, which `leave` gives back. Until there
@@ -150,9 +138,9 @@ class _Tries:
             line = runner.starting_line(active, call, chained=turn.link is not None)
             if successor is not None and not successor.is_next:
                 # Before its turn it takes what nobody else wants.
-                if line is not None and line.enter(first=False):
+                if line is not None and runner.has_room and line.enter(first=False):
                     return active, line
-                await successor.turn()
+                await self.turn()
                 continue
             if line is None or line.enter(first=first):
                 return active, line
@@ -162,8 +150,38 @@ class _Tries:
             line.leave()
             first = True
 
+    async def _settle(self, successor: Successor, transaction: Transaction, began_ms: float) -> int:
+        """Returns when the turn of what has run before it has come, if it need not have waited for that: the
+        newest timestamp at which everything was as it has read it. Raises `TryAgain` where it should have.
+        """
+        try:
+            async with asyncio.timeout(EARLY_SECONDS):
+                await self.turn()
+        except TimeoutError:
+            raise TryAgain from None
+        database = self._runner.database
+        transaction.after = successor.after
+        if began_ms < successor.not_before or not database.is_current(transaction):
+            raise TryAgain
+        return database.latest_ts
+
     async def attempt(self, turn: Turn) -> FunctionResult:
         """One attempt. Raises `ConflictError` and `TryAgain`, after which nothing of it remains."""
+        successor = self._request.successor
+        if successor is None or successor.is_next:
+            return await self._attempt(turn)
+        try:
+            return await self._attempt(turn)
+        except TryAgain:
+            successor.in_vain |= successor.was_early
+            raise
+        except Exception:
+            if successor.is_next or not successor.was_early:
+                raise
+            successor.in_vain = True
+            raise TryAgain from None  # in its turn it may go well
+
+    async def _attempt(self, turn: Turn) -> FunctionResult:
         runner, losses, request, retries = self._runner, self._losses, self._request, self._made
         database = runner.database
         call, session, companion = request.call, request.session, request.companion
@@ -171,11 +189,15 @@ class _Tries:
         place: StartingLine | None = None
         try:
             active, place = await self._start(turn)
-            self._made += 1
+            is_early = successor is not None and not successor.is_next
+            self._made += not is_early
             transaction = database.begin(writable=True, after=0 if successor is None else successor.after)
-            early = None if successor is None or successor.is_next else _Early(successor, transaction)
+            began_ms = transaction.next_creation_time
             attempt = runner.attempt(active, call, transaction, losses=losses)
             attempt.link = turn.link
+            if successor is not None:
+                successor.was_early |= is_early
+                successor.has_run(0.0, began_ms)
             if session is not None:
                 stored = await stored_result(transaction, session, call)
                 if stored is not None:
@@ -190,10 +212,13 @@ class _Tries:
                 place.leave()
                 place = None
             turn.has_taken(attempt.user_ms)
-            if early is not None:
-                await early.turn(database)
+            read_ts = 0
             if successor is not None:
-                successor.latest = transaction.next_creation_time
+                successor.has_run(attempt.user_ms, transaction.next_creation_time)
+                if is_early:
+                    if outcome.failure is not None:
+                        raise TryAgain  # it may fail because it is early
+                    read_ts = await self._settle(successor, transaction, began_ms)
             lines = runner.closing_lines(execution, outcome)
             ts = transaction.begin_ts
 
@@ -212,17 +237,19 @@ class _Tries:
                     if companion is not None:
                         await companion.finish(transaction)
                     ts = await database.commit(transaction, source=str(call.name), on_validated=validated)
-                    if early is not None and ts < early.read_ts:  # without writes
-                        await database.wait_durable(early.read_ts)
-                        ts = early.read_ts
+                    if ts < read_ts:
+                        # It has written nothing. What it is shown with must not be older than what its client
+                        # has seen of those before it.
+                        await database.wait_durable(read_ts)
+                        ts = read_ts
                 except BadRequest as error:
+                    if is_early:
+                        raise TryAgain from None
                     outcome = Outcome(failure=FunctionFailure(error.message))
                 else:
                     if audited:
                         audit.written()
             if outcome.failure is not None:
-                if early is not None:
-                    early.check(database)
                 if audited:
                     await audit.write(audit.rows(audited, call, "failure"))
                 # The failure may tell of what was read, so that must be durable first.
@@ -241,5 +268,6 @@ class _Tries:
             request_id=call.request.request_id,
         )
         spec = None if execution is None else execution.spec
-        runner.record("mutation", spec, attempt, result, time.perf_counter() - request.began, retries)
+        seconds = time.perf_counter() - request.began - self._waited
+        runner.record("mutation", spec, attempt, result, seconds, retries)
         return result

@@ -29,6 +29,10 @@ Where many want the same documents it makes no difference, as who has lost takes
 """
 
 
+FEW_PLACES: Final = 4
+"""Mutations run before their turn while fewer than this are under way: so many wait for each other now and
+then, but whoever comes finds only a few before him."""
+
 CHAIN_PLACES: Final = 32
 """The same of those that are built upon one another (`database.commits.chain`), all in one host: half of them
 are run there while the engine has the other half."""
@@ -44,7 +48,7 @@ class StartingLine:
     """The line before the hosts of one runtime."""
 
     def __init__(self, places: int, wait_seconds: float) -> None:
-        self._free = places
+        self._places = self._free = places
         self._wait_seconds = wait_seconds
         self._line = WaitingLine()
 
@@ -52,11 +56,25 @@ class StartingLine:
         """How many wait."""
         return len(self._line)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody has a place, and nobody wants one."""
+        return self._free == self._places and not self._is_wanted
+
+    @property
+    def has_room(self) -> bool:
+        """Whether few have a place, and nobody waits."""
+        return self._places - self._free < FEW_PLACES and not self._is_wanted
+
+    @property
+    def _is_wanted(self) -> bool:
+        return len(self._line) > 0 or self._line.woken > 0
+
     def enter(self, *, first: bool) -> bool:
         """Take a place at once, if there is one: a function may run until `leave`. `first`: others wait for
         this one; who is not does not go before those who wait.
         """
-        if not self._free or (not first and len(self._line)):
+        if not self._free or (not first and self._is_wanted):
             return False
         self._free -= 1
         return True

@@ -1,8 +1,8 @@
-"""Transactions that must seem to begin after others: the mutations of one client, in the order of its asking.
+"""Mutations that must seem to begin after others: those of one client, in the order of its asking.
 
-One may run before those it succeeds have their places in the order of commits. Its turn has come once each of
-them has, or has failed for good. Then it may be committed, if it has read nothing that was written meanwhile
-and what it has made is not older than what they have; otherwise it is run again.
+One may run before its turn, which comes once each of those before it has a timestamp or has failed. It may be
+committed then if it has read nothing that was written meanwhile, and what it has made is not older than what
+they have. Otherwise it is run again.
 """
 
 from __future__ import annotations
@@ -14,39 +14,57 @@ __all__ = ["Successor"]
 
 
 class Successor:
-    """One of them, as those know it who run it, and those who keep the order (`its_turn`, `never`)."""
+    """What is agreed about one of them. Who keeps the order says when its turn comes (`its_turn`, `never`);
+    who runs it says how it has gone (`has_run`, `in_vain`).
+    """
 
-    __slots__ = ("_failure", "_waiting", "after", "earliest", "is_next", "latest", "ran_in_vain")
+    __slots__ = (
+        "_failure",
+        "_waiting",
+        "after",
+        "in_vain",
+        "is_next",
+        "milliseconds",
+        "next_creation_time",
+        "not_before",
+        "was_early",
+    )
 
     def __init__(self) -> None:
         self.is_next = False
         """Whether its turn has come."""
         self.after = 0
-        """From then on: the newest commit that it succeeds and that may still be lost, and it with it; 0 if
-        there is none."""
-        self.earliest = 0.0
-        """From then on: the earliest creation time that it may have given (milliseconds since 1970)."""
-        self.latest = 0.0
-        """The earliest that those may have which succeed it. Known once it has a place, or has failed."""
-        self.ran_in_vain = False
-        """Whether it was run before its turn and that did not hold."""
+        """The newest commit before it that may still be lost, and it with it; 0 if there is none. Known from
+        its turn on, as is `not_before`."""
+        self.not_before = 0.0
+        """The earliest creation time that it may give, in milliseconds since 1970."""
+        self.next_creation_time = 0.0
+        """The earliest that those after it may give."""
+        self.milliseconds = 0.0
+        """Of processor time that it has taken."""
+        self.was_early = False
+        """Whether it was run before its turn."""
+        self.in_vain = False
+        """Whether it had to be run again because of that."""
         self._waiting: asyncio.Future[None] | None = None
         self._failure: BaseException | None = None
 
-    def its_turn(self, after: int, earliest: float) -> None:
-        """All before it have their places, or have failed for good."""
-        self.is_next, self.after, self.earliest = True, after, earliest
-        if self._waiting is not None:
-            self._waiting.set_result(None)
+    def its_turn(self, after: int, not_before: float) -> None:
+        """Each of those before it has a timestamp, or has failed."""
+        self.is_next, self.after, self.not_before = True, after, not_before
+        self._wake()
 
     def never(self, failure: BaseException) -> None:
-        """One before it could not be run: its client has to ask for both again."""
+        """Its turn does not come: one before it is not done, or its client has gone and asks again."""
         self._failure = failure
-        if self._waiting is not None:
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
 
     async def turn(self) -> None:
-        """Returns when its turn has come. Raises the failure of one before it."""
+        """Returns when its turn has come. Raises what `never` was told."""
         if not self.is_next and self._failure is None:
             if self._waiting is None:
                 self._waiting = asyncio.get_running_loop().create_future()
@@ -54,3 +72,7 @@ class Successor:
             await asyncio.shield(self._waiting)
         if self._failure is not None:
             raise copy(self._failure)
+
+    def has_run(self, milliseconds: float, next_creation_time: float) -> None:
+        """It has been run, perhaps not for the last time."""
+        self.milliseconds, self.next_creation_time = milliseconds, next_creation_time

@@ -21,7 +21,7 @@ def nobody_free(seconds: float) -> Overloaded:
 class WaitingLine:
     """Who waits; each `wake` lets the next one look. One timer looks after all of them."""
 
-    __slots__ = ("_looks_at", "_timer", "_until", "_waiting")
+    __slots__ = ("_looks_at", "_timer", "_until", "_waiting", "woken")
 
     def __init__(self) -> None:
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -29,6 +29,8 @@ class WaitingLine:
         """When each of them has waited for long enough."""
         self._timer: asyncio.TimerHandle | None = None
         self._looks_at = 0.0
+        self.woken = 0
+        """How many may look whether there is a place and have not done so yet."""
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -56,6 +58,8 @@ class WaitingLine:
         finally:
             if self._until.pop(waiter, None) is not None:  # it still waits
                 self._waiting.remove(waiter)
+            elif not waiter.cancelled() and waiter.exception() is None:
+                self.woken -= 1
 
     def _look_at(self, until: float, loop: asyncio.AbstractEventLoop) -> None:
         self._looks_at = until
@@ -81,4 +85,5 @@ class WaitingLine:
             del self._until[waiter]
             if not waiter.done():
                 waiter.set_result(None)
+                self.woken += 1
                 count -= 1

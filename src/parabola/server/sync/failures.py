@@ -20,6 +20,7 @@ from parabola.values.errors import (
     NotFound,
     PaginationLimit,
     ParabolaError,
+    SystemFault,
     Unauthenticated,
 )
 from parabola.values.sizes import humanize
@@ -29,6 +30,7 @@ __all__ = [
     "INTERNAL",
     "MAX_REASON_BYTES",
     "BaseVersionMismatch",
+    "ClientGone",
     "Ending",
     "InvalidFrame",
     "MessageTooLarge",
@@ -49,6 +51,10 @@ class Ending(Struct, frozen=True):
     text: str
     code: int | None
     reason: str
+
+
+class ClientGone(SystemFault):
+    """What was to be done for a client is not, as it could not be told; it asks again."""
 
 
 class InvalidFrame(BadRequest):

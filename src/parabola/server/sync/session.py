@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from msgspec import UNSET, Raw, UnsetType
@@ -40,6 +40,7 @@ from parabola.server.sync.effects import (
     VerifyToken,
 )
 from parabola.server.sync.failures import (
+    ClientGone,
     InvalidFrame,
     ProtocolViolation,
     ending_for,
@@ -140,6 +141,7 @@ class SyncSession:
         redacted: bool = False,
         caller: RequestContext | None = None,
         is_shared: bool = False,
+        has_room: Callable[[], bool] = lambda: True,
         waiting_mutations: int = ServerRules.waiting_mutations,
         running_actions: int = ServerRules.running_actions,
     ) -> None:
@@ -169,7 +171,7 @@ class SyncSession:
         self._credential = ANONYMOUS
         self._verifying: Authenticate | None = None
         self._request_ids = RequestIds()
-        self._mutations = MutationLine(waiting_mutations, is_shared=is_shared)
+        self._mutations = MutationLine(waiting_mutations, is_shared=is_shared, has_room=has_room)
         self._actions: set[int] = set()
 
     # What can happen
@@ -293,6 +295,12 @@ class SyncSession:
         self._inbox.clear()
         self._mutations.waiting.clear()
 
+    def end(self) -> None:
+        """Nothing more is begun or told: the client has gone, or is being sent away."""
+        self.closed = True
+        self._inbox.clear()
+        self._mutations.cut(ClientGone("The client had gone before it was this one's turn."))
+
     def fail(self, error: BaseException) -> None:
         """Something went wrong that ends the socket: says so as 1.12 wants it, and closes."""
         if self.closed:
@@ -393,7 +401,7 @@ class SyncSession:
             request=replace(
                 self._caller,
                 request_id=shown_request_id(session_id, request_id),
-                queue_length=len(self._mutations.waiting) if type(message) is Mutation else None,
+                queue_length=len(self._mutations) if type(message) is Mutation else None,
             ),
         )
         session = None if session_id is None else SessionRequest(session_id, request_id)
@@ -553,9 +561,7 @@ class SyncSession:
         self._effects.append(Send((encode_server_message(message),)))
 
     def _close(self, code: int | None, reason: str, cause: str = "") -> None:
-        self.closed = True
-        self._inbox.clear()
-        self._mutations.waiting.clear()
+        self.end()
         self._effects.append(Close(code, reason, cause))
 
 

@@ -135,6 +135,7 @@ class SyncSocket:
             redacted=backend.config.redact_logs_to_client,
             caller=request_context(request, "SyncWorker"),
             is_shared=backend.freshness.is_shared,
+            has_room=lambda: backend.has_room,
             waiting_mutations=rules.waiting_mutations,
             running_actions=rules.running_actions,
         )
@@ -216,7 +217,7 @@ class SyncSocket:
     def go_away(self) -> None:
         """The server does not wait any longer: say so and close."""
         if not self._session.closed:
-            self._session.closed = True
+            self._session.end()
             self._close(Close(1001, "ServerShutdown"))
 
     # Turns
@@ -278,7 +279,7 @@ class SyncSocket:
 
     def _broken(self) -> None:
         _log.exception("A sync socket broke")
-        self._session.closed = True
+        self._session.end()
         self._close(Close(1011, INTERNAL))
 
     def _perform(self, effect: Effect) -> None:
@@ -434,7 +435,7 @@ class SyncSocket:
 
     def _release(self) -> None:
         """The socket is gone: whatever it held is let go, whatever still runs is not answered."""
-        self._session.closed = True
+        self._session.end()
         self._timer.cancel()
         self._outbox.clear()
         self._queries.close()

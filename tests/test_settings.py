@@ -42,6 +42,7 @@ from parabola.host_programs import isolate_command, python_command
 from parabola.server.app import Server
 from parabola.server.http.rules import ServerRules
 from parabola.server.sync.live_queries import LiveQueries
+from parabola.server.sync.mutation_line import MAX_RUNNING
 from parabola.server.sync.session import SyncSession
 from parabola.services.deploys.node_packages import NodePackages
 from parabola.services.deploys.push import Push
@@ -491,14 +492,17 @@ async def test_services_are_handed_their_settings(tmp_path: Path) -> None:
 
 @changes("server.waiting_mutations", "server.running_actions")
 def test_what_one_client_may_have_under_way() -> None:
-    for ask, most in (("mutate", {"waiting_mutations": 2}), ("act", {"running_actions": 3})):
+    for ask, setting, most in (
+        ("mutate", {"waiting_mutations": 2}, MAX_RUNNING + 2),
+        ("act", {"running_actions": 3}, 3),
+    ):
         driver = Driver()
-        driver.session = SyncSession(**most)
+        driver.session = SyncSession(**setting)
         driver.connect()
-        for n in range(3):  # of the mutations one runs, and two wait
+        for n in range(most):
             getattr(driver, ask)(n)
         assert driver.closed is None
-        getattr(driver, ask)(3)
+        getattr(driver, ask)(most)
         assert driver.closed is not None
 
 

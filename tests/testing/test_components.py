@@ -76,7 +76,7 @@ async def schedule(ctx: MutationCtx, name: str) -> str:
 @action
 async def think_better_of_it(ctx: ActionCtx) -> list[str]:
     kept = await ctx.scheduler.run_after(0, internal.lib.later, {"name": "kept"})
-    job = await ctx.scheduler.run_after(60, internal.lib.later, {"name": "never"})
+    job = await ctx.scheduler.run_after(60_000, internal.lib.later, {"name": "never"})
     await ctx.scheduler.cancel(job)
     return [kept, job]
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from client_calls import client_call
+from host_pools import pool_of
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import SYSTEM_IDENTITY, Identity
@@ -191,12 +192,11 @@ async def test_a_function_that_ends_its_process_costs_only_its_own_call(backend:
 
 
 async def test_hosts_killed_from_outside_are_replaced(backend: Backend) -> None:
-    pool = backend.runner.active.hosts._hosts_of["python"].deterministic
-    assert pool is not None
+    pool = pool_of(backend, "python")
     for _ in range(3):
         calls = [asyncio.create_task(backend.mutation(client_call("tasks:count", {}))) for _ in range(5)]
         await asyncio.sleep(0)
-        for host in pool.processes():  # type: ignore[attr-defined]
+        for host in pool.processes():
             os.kill(host.pid, signal.SIGKILL)
         for call in calls:
             assert (await call).error is None

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from client_calls import client_call
+from host_pools import pool_of
 from hosts_node.driver import bundle_sources, packages_folder
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.runtimes import RuntimeName
 from parabola.functions.processes.host_connection import HostConnection
-from parabola.functions.processes.host_pool import DeterministicPool
 from parabola.functions.settings import FunctionSettings
 from parabola.services.deploys.push import Push
 
@@ -70,7 +70,7 @@ async def backend(tmp_path: Path) -> AsyncIterator[Backend]:
 
 
 def hosts(backend: Backend, runtime: RuntimeName) -> list[HostConnection]:
-    return backend.runner.active.hosts._hosts_of[runtime].deterministic.processes()  # type: ignore
+    return pool_of(backend, runtime).processes()
 
 
 async def all_ready(backend: Backend, runtime: RuntimeName) -> None:
@@ -120,9 +120,9 @@ async def test_the_neighbours_of_a_clumsy_call_in_typescript_do_not_notice(
 ) -> None:
     await deploy_typescript(backend, tmp_path)
     await all_ready(backend, "isolate")
-    pool = backend.runner.active.hosts._hosts_of["isolate"].deterministic
-    assert isinstance(pool, DeterministicPool)
-    await pool.execute_transactions()  # as they would before long: here hosts must stay what they are
+    await pool_of(
+        backend
+    ).execute_transactions()  # as they would before long: here hosts must stay what they are
     await all_ready(backend, "isolate")
     first = await neighbours_of(backend, [lambda: backend.query(client_call(f"m:{function}", {"n": 0}))], "m")
     await all_ready(backend, "isolate")

@@ -23,13 +23,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from client_calls import client_call
+from host_pools import pool_of
 from hosts_node.driver import FOLDER as NODE_FOLDER
 from hosts_node.driver import bundle, packages_folder
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.calls.execution import Execution
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import NO_IDENTITY
-from parabola.functions.processes.host_pool import DeterministicPool
 from parabola.functions.settings import FunctionSettings
 from parabola.server.app import Server
 from parabola.services.deploys.push import Push
@@ -93,9 +93,8 @@ class Deployed:
     @property
     def pids(self) -> list[int]:
         """The processes that run queries and mutations."""
-        environment = "python" if self.language == "python" else "isolate"
-        pool = self.backend.runner.active.hosts._hosts_of[environment].deterministic
-        return [host.pid for host in pool.processes()]  # type: ignore
+        pool = pool_of(self.backend, "python" if self.language == "python" else "isolate")
+        return [host.pid for host in pool.processes()]
 
     @asynccontextmanager
     async def neighbour(self) -> AsyncIterator[None]:
@@ -167,9 +166,7 @@ async def deployed(
     try:
         await backend.deploy(push)
         if language == "typescript":  # as it would be before long: here hosts must stay what they are
-            pool = backend.runner.active.hosts._hosts_of["isolate"].deterministic
-            assert isinstance(pool, DeterministicPool)
-            await pool.execute_transactions()
+            await pool_of(backend).execute_transactions()
         timeout = aiohttp.ClientTimeout(total=PATIENCE)
         async with aiohttp.ClientSession(
             timeout=timeout, max_line_size=1 << 20, max_field_size=1 << 20

@@ -13,13 +13,13 @@ import pytest_asyncio
 from client_calls import client_call
 from conformance.case import LANGUAGES, Case, in_language, typescript_name
 from conformance.cases import CASES
+from host_pools import pool_of
 from hosts_node.driver import bundle, packages_folder
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.failures import MISSING
 from parabola.functions.outcomes.results import FunctionResult
-from parabola.functions.processes.host_pool import DeterministicPool
 from parabola.services.deploys.push import Push
 from parabola.values.encoding import decode, dumps, encode
 
@@ -64,8 +64,7 @@ async def deployed(
 
 async def by_executors(backend: Backend) -> None:
     """Let hosts execute transactions that do so only when there is much to do."""
-    pool = backend.runner.active.hosts._hosts_of["isolate"].deterministic
-    assert isinstance(pool, DeterministicPool)
+    pool = pool_of(backend)
     assert not pool.executes
     await pool.execute_transactions()
     assert pool.executes

@@ -16,11 +16,10 @@ from parabola.database.model.intervals import Interval, ReadSet
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.results import FunctionResult
-from parabola.functions.processes.host_pool import DeterministicPool
 from parabola.services.deploys.push import Push
 from parabola.values.encoding import encode
 
-__all__ = ["call", "lines_of", "pool_of", "reads_of", "relayed_backend", "run_by_engine", "value"]
+__all__ = ["call", "lines_of", "reads_of", "relayed_backend", "run_by_engine", "value"]
 
 ADMIN = Identity.admin()
 
@@ -41,12 +40,6 @@ async def relayed_backend(folder: Path, **sources: str) -> AsyncIterator[Backend
         yield backend
     finally:
         await backend.close()
-
-
-def pool_of(backend: Backend) -> DeterministicPool:
-    pool = backend.runner.active.hosts._hosts_of["isolate"].deterministic
-    assert isinstance(pool, DeterministicPool)
-    return pool
 
 
 async def call(backend: Backend, function: str, **args: Any) -> FunctionResult:

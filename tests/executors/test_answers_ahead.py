@@ -13,7 +13,8 @@ import pytest_asyncio
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from executors.relayed_backend import call, lines_of, pool_of, reads_of, relayed_backend, run_by_engine, value
+from executors.relayed_backend import call, lines_of, reads_of, relayed_backend, run_by_engine, value
+from host_pools import pool_of
 from parabola.backend import Backend
 from parabola.functions.outcomes.results import FunctionResult
 

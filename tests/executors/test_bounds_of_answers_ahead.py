@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from executors.relayed_backend import call, lines_of, pool_of, relayed_backend, run_by_engine, value
+from executors.relayed_backend import call, lines_of, relayed_backend, run_by_engine, value
+from host_pools import pool_of
 from parabola.backend import Backend
 from parabola.functions.processes.host_failures import HostLost
 from parabola.functions.processes.host_losses import HostLosses

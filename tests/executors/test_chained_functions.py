@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from client_calls import client_call
+from host_pools import pool_of
 from host_run_messages import Messages, counted_messages
 from hosts_node.driver import bundle_sources, packages_folder
 from parabola.backend import Backend, BackendConfig
@@ -162,9 +163,7 @@ async def backend(
     try:
         await backend.deploy(Push(request.param, modules_of(request.param, tmp_path_factory)))
         runtime: RuntimeName = "python" if request.param == "python" else "isolate"
-        pool = backend.runner.active.hosts._hosts_of[runtime].deterministic
-        assert isinstance(pool, DeterministicPool)
-        await pool.execute_transactions()
+        await pool_of(backend, runtime).execute_transactions()
         await value(backend, "open")
         yield backend
     finally:

@@ -14,12 +14,12 @@ import pytest
 import pytest_asyncio
 
 from client_calls import client_call
+from host_pools import pool_of
 from host_run_messages import Messages, counted_messages
 from parabola.backend import Backend, BackendConfig
 from parabola.functions.deployed.deployment import Module
 from parabola.functions.deployed.identity import Identity
 from parabola.functions.outcomes.results import FunctionResult
-from parabola.functions.processes.host_pool import DeterministicPool
 from parabola.services.deploys.push import Push
 from parabola.values.encoding import encode
 
@@ -158,12 +158,6 @@ async def value(backend: Backend, function: str, **args: Any) -> Any:
     return result.value
 
 
-def pool_of(backend: Backend) -> DeterministicPool:
-    pool = backend.runner.active.hosts._hosts_of["python"].deterministic
-    assert isinstance(pool, DeterministicPool)
-    return pool
-
-
 async def test_a_transfer_is_one_message_of_the_host(backend: Backend, messages: Messages) -> None:
     for number in (1, 2):
         await value(backend, "open", number=number)
@@ -251,7 +245,7 @@ async def test_a_query_that_ends_its_host_depends_on_what_it_has_read_and_nothin
 
 async def test_a_call_that_is_alone_in_its_host_is_run_by_the_engine(backend: Backend) -> None:
     await value(backend, "open", number=1)
-    pool = pool_of(backend)
+    pool = pool_of(backend, "python")
     running = asyncio.create_task(call(backend, "first_or_never", run=1))
     for _ in range(2):  # hosts, which somebody kills
         async with asyncio.timeout(60):
@@ -270,12 +264,12 @@ async def test_a_call_that_is_alone_in_its_host_is_run_by_the_engine(backend: Ba
 
 async def test_memory_is_limited_between_answers_that_come_at_once(backend: Backend) -> None:
     await value(backend, "open", number=1)
-    hosts = {host.info.pid for host in pool_of(backend)._all()}
+    hosts = {host.info.pid for host in pool_of(backend, "python")._all()}
     result = await call(backend, "hoards")
     assert result.error is not None
     assert "ran out of memory" in result.error.text()
     assert await value(backend, "count") == 1
-    assert hosts <= {host.info.pid for host in pool_of(backend)._all()}
+    assert hosts <= {host.info.pid for host in pool_of(backend, "python")._all()}
 
 
 async def test_time_is_limited_where_answers_come_at_once(backend: Backend) -> None:

@@ -10,7 +10,8 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from executors.relayed_backend import call, lines_of, pool_of, relayed_backend, run_by_engine, value
+from executors.relayed_backend import call, lines_of, relayed_backend, run_by_engine, value
+from host_pools import pool_of
 from parabola.backend import Backend
 
 SCHEMA = """

@@ -12,7 +12,8 @@ import pytest
 import pytest_asyncio
 
 from executors import relayed_backend as relayed
-from executors.relayed_backend import pool_of, reads_of, relayed_backend
+from executors.relayed_backend import reads_of, relayed_backend
+from host_pools import pool_of
 from host_run_messages import Messages, counted_messages
 from parabola.backend import Backend
 from parabola.functions.outcomes.results import FunctionResult

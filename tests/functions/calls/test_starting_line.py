@@ -115,12 +115,18 @@ async def test_nobody_waits_for_ever() -> None:
         pass
 
 
-async def test_a_place_that_somebody_was_told_of_is_not_taken_before_he_comes() -> None:
+async def told_of_a_place() -> tuple[StartingLine, asyncio.Task[None]]:
+    """A line whose only place is left, and who has waited for it, and has not come yet."""
     line = StartingLine(1, 10.0)
     assert line.enter(first=False)
     told = asyncio.create_task(line.wait(first=False))
     await asyncio.sleep(0)
     line.leave()
+    return line, told
+
+
+async def test_a_place_that_somebody_was_told_of_is_not_taken_before_he_comes() -> None:
+    line, told = await told_of_a_place()
     assert not line.enter(first=False)
     await told
     line.leave()
@@ -128,11 +134,7 @@ async def test_a_place_that_somebody_was_told_of_is_not_taken_before_he_comes() 
 
 
 async def test_who_is_told_of_a_place_and_goes_leaves_it_to_others() -> None:
-    line = StartingLine(1, 10.0)
-    assert line.enter(first=False)
-    told = asyncio.create_task(line.wait(first=False))
-    await asyncio.sleep(0)
-    line.leave()
+    line, told = await told_of_a_place()
     told.cancel()
     await asyncio.wait([told])
     assert line.is_empty

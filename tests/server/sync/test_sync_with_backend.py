@@ -14,10 +14,10 @@ import aiohttp
 import pytest
 
 from database.stores import collect, fill, held_flushes, insert, make_room
+from host_pools import pool_of
 from parabola.backend import Backend, BackendConfig
 from parabola.database.model.errors import StorageFull
 from parabola.functions.deployed.deployment import Module
-from parabola.functions.processes.host_pool import DeterministicPool
 from parabola.server.app import Server
 from parabola.server.sync.messages import decode_ts
 from parabola.services.deploys.push import Push
@@ -79,9 +79,7 @@ async def real(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     backend = await Backend.open(BackendConfig(tmp_path / "data"))
     try:
         await backend.deploy(Push("python", (Module("counters.py", "python", COUNTERS),)))
-        pool = backend.runner.active.hosts._hosts_of["python"].deterministic
-        assert isinstance(pool, DeterministicPool)
-        await pool.execute_transactions()
+        await pool_of(backend, "python").execute_transactions()
         yield backend
     finally:
         await backend.close()

@@ -24,9 +24,9 @@ ADDING = (
     '{"type":"ModifyQuerySet","baseVersion":0,"newVersion":1,'
     '"modifications":[{"type":"Add","queryId":0,"udfPath":"n:all","args":[{}]}]}'
 )
-MOST_CALLS = 43.5
-"""Of functions, those of the interpreter included. Counted are 39.6 where the result is there before most of
-them ask for it, and 42.3 where it is not."""
+MOST_CALLS = 42
+"""Of functions, those of the interpreter included; 39.6 as counted, where the result is there before most of
+them ask for it. Now and then it is not, which takes 2.7 more."""
 
 
 class Transport:
@@ -146,5 +146,5 @@ async def work_of_a_write(engine: Engine, subscribers: int, number: int) -> int:
 async def test_a_subscriber_more_costs_few_calls(tmp_path: Path) -> None:
     async with running(tmp_path, world()) as engine:
         few = await work_of_a_write(engine, 50, 0)
-        many = await work_of_a_write(engine, 450, 1)
+        many = min([await work_of_a_write(engine, 450, number) for number in range(1, 4)])
         assert (many - few) / 400 < MOST_CALLS

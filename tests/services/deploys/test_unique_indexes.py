@@ -123,7 +123,7 @@ async def test_what_a_client_has_removed_before_refuses_nothing(
     adding = asyncio.create_task(
         backend.mutation(client_call("tasks:add", {"rank": 1.0}), successor=successor)
     )
-    while successor._waiting is None:  # noqa: ASYNC110 - nothing tells
+    while not successor.next_creation_time:  # noqa: ASYNC110 - nothing tells
         await asyncio.sleep(0.01)
     await call(backend, "tasks:remove", id=one)
     successor.its_turn(0, 0.0)

@@ -197,10 +197,11 @@ class _Tries:
             attempt.link = turn.link
             if successor is not None:
                 successor.was_early |= is_early
-                successor.has_run(0.0, began_ms)
             if session is not None:
                 stored = await stored_result(transaction, session, call)
                 if stored is not None:
+                    if successor is not None:
+                        successor.has_run(0.0, began_ms)  # what was created then is older
                     await database.confirm_reads(transaction)
                     return stored
             if companion is not None:

@@ -20,7 +20,7 @@ class Successor:
 
     __slots__ = (
         "_failure",
-        "_waiting",
+        "_is_told",
         "after",
         "in_vain",
         "is_next",
@@ -46,30 +46,22 @@ class Successor:
         """Whether it was run before its turn."""
         self.in_vain = False
         """Whether it had to be run again because of that."""
-        self._waiting: asyncio.Future[None] | None = None
+        self._is_told = asyncio.Event()
         self._failure: BaseException | None = None
 
     def its_turn(self, after: int, not_before: float) -> None:
         """Each of those before it has a timestamp, or has failed."""
         self.is_next, self.after, self.not_before = True, after, not_before
-        self._wake()
+        self._is_told.set()
 
     def never(self, failure: BaseException) -> None:
         """Its turn does not come: one before it is not done, or its client has gone and asks again."""
         self._failure = failure
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
+        self._is_told.set()
 
     async def turn(self) -> None:
         """Returns when its turn has come. Raises what `never` was told."""
-        if not self.is_next and self._failure is None:
-            if self._waiting is None:
-                self._waiting = asyncio.get_running_loop().create_future()
-            # Who waits may be cancelled by himself.
-            await asyncio.shield(self._waiting)
+        await self._is_told.wait()
         if self._failure is not None:
             raise copy(self._failure)
 

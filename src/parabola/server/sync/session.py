@@ -246,7 +246,7 @@ class SyncSession:
         Whether another one can begin now.
         """
         self._mutations.committing(request, ts)
-        return self._mutations.may_begin and not self.closed
+        return self._mutations.may_begin
 
     def mutation_finished(self, request: ClientRequest, result: FunctionResult | BaseException) -> None:
         """A mutation has ended, and is answered after those before it; an error other than a user's ends the
